@@ -1,0 +1,82 @@
+#include "hone/base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+namespace hone {
+namespace {
+
+std::string reason() { return std::strerror(errno); }
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return number_; }
+  bool close() { return ::close(std::exchange(number_, -1)) == 0; }
+
+ private:
+  int number_;
+};
+
+bool write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return bad_request(path.string(), "cannot be read: " + reason());
+  std::string bytes;
+  std::string piece(std::size_t{1} << 16, '\0');
+  while (true) {
+    const ssize_t got = ::read(file.get(), piece.data(), piece.size());
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return bad_request(path.string(), "cannot be read: " + reason());
+    }
+    if (got == 0) return bytes;
+    bytes.append(piece, 0, static_cast<std::size_t>(got));
+  }
+}
+
+Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+  std::error_code ignored;
+  const std::filesystem::path target =
+      std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
+  std::string temporary_name = target.string() + ".XXXXXX";
+  Descriptor file(::mkostemp(temporary_name.data(), O_CLOEXEC));
+  if (file.get() < 0) return bad_request(path.string(), "cannot be written: " + reason());
+  const auto fail = [&](const std::string& why) -> Result<void> {
+    ::unlink(temporary_name.c_str());
+    return internal_error(path.string(), "could not be saved, the old file is unchanged: " + why);
+  };
+  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), 0644) != 0 || ::fsync(file.get()) != 0 ||
+      !file.close()) {
+    return fail(reason());
+  }
+  if (std::rename(temporary_name.c_str(), target.c_str()) != 0) return fail(reason());
+  return {};
+}
+
+}  // namespace hone
