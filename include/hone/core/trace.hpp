@@ -1,0 +1,49 @@
+// What happened in one run of a program, step by step.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/core/prompt.hpp"
+#include "hone/core/value.hpp"
+
+namespace hone {
+
+// What was spent. Token counts are the model's own; `computed_tokens` are those that went through the model:
+// prompt tokens less whatever was shared or cached, plus generated ones.
+struct Usage {
+  std::int64_t lm_calls = 0;
+  std::int64_t cached_calls = 0;  // answered without the model; counted in lm_calls too
+  std::int64_t prompt_tokens = 0;
+  std::int64_t computed_tokens = 0;
+  std::int64_t generated_tokens = 0;
+  double seconds = 0;  // waiting for the model, summed over calls
+  Usage& operator+=(const Usage& other);
+};
+
+// Log-probabilities of every label of one enum field, in the order of the type's labels, before calibration.
+struct LabelScores {
+  std::string field;
+  std::vector<double> log_probs;
+  std::size_t chosen = 0;
+};
+
+struct TraceStep {
+  std::string path;  // of the predictor
+  Value inputs;
+  Value outputs;     // null when the step failed
+  Prompt prompt;
+  std::string reply;
+  std::vector<LabelScores> labels;
+  Usage usage;
+  std::vector<Error> faults;  // parse failures on the way, also those a retry mended
+};
+
+struct Trace {
+  std::vector<TraceStep> steps;
+  Usage usage() const;
+};
+
+}  // namespace hone
