@@ -1,0 +1,75 @@
+// Programs: predictors and the control flow around them, as values.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/core/param.hpp"
+#include "hone/core/signature.hpp"
+#include "hone/core/value.hpp"
+#include "hone/program/call.hpp"
+#include "hone/program/predictor.hpp"
+
+namespace hone {
+
+// What a kind of program implements. Immutable: every run is const, and tuning returns a new module.
+class Module {
+ public:
+  virtual ~Module() = default;
+  virtual const Signature& signature() const = 0;  // what the whole takes and gives
+  // Throws Exception. `inputs` fit signature().
+  virtual Value forward(Call& call, const Value& inputs) const = 0;
+  // Every predictor inside, each with its path ("query", "steps.answer"), in a fixed order.
+  virtual std::vector<Predictor> predictors() const = 0;
+  // Tunables of the module; the default is those of its predictors.
+  virtual std::vector<Param> params() const;
+  virtual Result<std::shared_ptr<const Module>> with(const Candidate& candidate) const = 0;
+  // Enough to build it again (Program::from_json), or null when only C++ can.
+  virtual Value to_json() const { return {}; }
+};
+
+// One step of a pipeline: its inputs are taken by name from the program's inputs and earlier steps' outputs.
+struct PipelineStep {
+  std::string name;
+  Predictor predictor;
+};
+
+// A value that shares an immutable module; copies are cheap, const means concurrent.
+class Program {
+ public:
+  explicit Program(std::shared_ptr<const Module> module) : module_(std::move(module)) {}
+
+  // One predictor, with the path "predict".
+  static Program predict(Signature signature, PredictorOptions options = {});
+  static Program chain_of_thought(Signature signature, PredictorOptions options = {});
+  // Steps in order, wired by field names. Inputs no earlier step gives are the program's inputs; its outputs are
+  // the last step's. bad_request when a field is given twice with different types or steps share a name.
+  static Result<Program> pipeline(std::vector<PipelineStep> steps);
+
+  // Runs it; a thrown Exception comes back as its Error, and so do inputs that do not fit.
+  Result<Value> run(Call& call, const Value& inputs) const;
+
+  const Signature& signature() const { return module_->signature(); }
+  std::vector<Predictor> predictors() const { return module_->predictors(); }
+  std::vector<Param> params() const { return module_->params(); }
+  // With the candidate's values; unknown paths and values outside their domains are reported all at once.
+  Result<Program> with(const Candidate& candidate) const;
+  // Every parameter's current value, so that base.with(tuned.candidate()) gives tuned back.
+  Candidate candidate() const;
+
+  // The program as a person (or a proposing model) would read it: steps, signatures, instructions.
+  std::string describe() const;
+  Hash structure_hash() const;  // of paths and field signatures: what a saved candidate must agree with
+
+  Value to_json() const { return module_->to_json(); }
+  static Result<Program> from_json(const Value& json, std::string_view where);
+  const Module& module() const { return *module_; }
+
+ private:
+  std::shared_ptr<const Module> module_;
+};
+
+}  // namespace hone

@@ -1,0 +1,33 @@
+// *.hone.json: a tuned program in one readable, versioned file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "hone/base/result.hpp"
+#include "hone/core/param.hpp"
+#include "hone/core/value.hpp"
+#include "hone/program/program.hpp"
+
+namespace hone {
+
+// What a file says besides the program: nothing that differs between two equal runs (no times, no paths).
+struct SavedProgram {
+  Program program;
+  Value score;  // what it reached and on what: {"metric": …, "val": …, "examples": …}; may be null
+  Value model;  // {"identity": …, "spec": …}; may be null
+};
+
+// Byte-identical for equal programs. All or nothing: see write_file.
+Result<void> save_program(const std::filesystem::path& path, const SavedProgram& saved);
+std::string saved_program_text(const SavedProgram& saved);
+
+// Rebuilds a program made of predictors and pipelines. A file of a newer format, one that is no hone program,
+// and one whose parameters do not fit are clear errors.
+Result<SavedProgram> load_program(const std::filesystem::path& path);
+
+// For programs only C++ can build: the file's parameter values put into `program`. A file for other signatures is
+// a bad_request that names the difference.
+Result<SavedProgram> load_program_into(const std::filesystem::path& path, const Program& program);
+
+}  // namespace hone
