@@ -34,7 +34,10 @@ struct LabelSlot {
 struct TextSlot {
   std::string field;
   std::string lead;
-  std::string grammar;            // GBNF with a rule `root`; covers the value without lead; empty = any text
+  // GBNF with a rule `root`; empty = any text. Covers the value without lead and, where there is a stop string,
+  // the first one after the value: a number has no end of its own, and a model kept from writing the line end it
+  // wants would go on with digits.
+  std::string grammar;
   std::vector<std::string> stop;  // never empty unless there is a grammar
   std::size_t max_tokens = 256;
 };
