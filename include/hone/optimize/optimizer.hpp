@@ -1,0 +1,36 @@
+// Optimizers decide what to try next; the search does the rest.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/core/value.hpp"
+#include "hone/optimize/search.hpp"
+
+namespace hone {
+
+// Immutable. Returning early is fine: the best trial so far is the answer. An Error means that nothing sensible
+// could be tried (no demos to draw, a domain it cannot handle).
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  virtual std::string_view name() const = 0;
+  virtual Result<void> run(Search& search) const = 0;
+};
+
+struct OptimizerInfo {
+  std::string name;
+  std::string summary;  // one line: what it does
+  std::string suits;    // one line: the data and model it suits
+  std::vector<std::string> options;  // "max_labeled = 8  demos with given labels, at most", one each
+};
+
+// Every built-in optimizer, in the order of growing effort.
+std::vector<OptimizerInfo> optimizers();
+// By name, with its options as an object; unknown names and options suggest near ones.
+Result<std::unique_ptr<Optimizer>> make_optimizer(std::string_view name, const Value& options = {});
+
+}  // namespace hone

@@ -1,0 +1,127 @@
+// The one engine under every optimizer: budget, cache, concurrency, score matrix, racing, events, stop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/base/rng.hpp"
+#include "hone/core/example.hpp"
+#include "hone/eval/evaluator.hpp"
+#include "hone/eval/events.hpp"
+#include "hone/eval/metric.hpp"
+#include "hone/lm/lm.hpp"
+#include "hone/optimize/budget.hpp"
+#include "hone/optimize/space.hpp"
+#include "hone/optimize/trial.hpp"
+#include "hone/program/program.hpp"
+
+namespace hone {
+
+// What is to be done well: optimizers learn from `train` and are compared on `val`. Neither may be empty.
+struct Task {
+  Examples train;
+  Examples val;
+  Metric metric;
+};
+
+struct RaceOptions {
+  bool enabled = true;
+  std::size_t first_block = 32;  // examples every candidate meets before any can be dropped
+  double risk = 0.05;            // of dropping, at one checkpoint, a candidate that is no worse than the best
+};
+
+struct SearchOptions {
+  std::uint64_t seed = 0;
+  std::size_t threads = 8;
+  Budget budget;
+  RaceOptions race;
+  std::optional<Space> space;      // default: everything the program has
+  std::optional<Program> teacher;  // default: the student; may have another structure
+  const Lm* teacher_lm = nullptr;  // default: the task's model
+  const Lm* proposer_lm = nullptr;
+  std::map<std::string, const Lm*, std::less<>> models;
+  Observer observer;
+  std::stop_token stop;
+};
+
+struct Proposal {
+  Candidate candidate;
+  std::string origin;
+};
+
+struct RunOptions {
+  std::uint64_t sample = 0;
+  std::optional<double> temperature;
+  bool teacher_model = false;  // on the teacher's model instead of the task's
+};
+
+// What an optimizer works with. Not thread safe: an optimizer is one thread; the engine runs rollouts in parallel.
+// Equal inputs and seed give equal trials for any number of threads (with a deterministic model).
+//
+//   Result<void> run(Search& search) const override {          // a whole optimizer
+//     Rng rng = search.rng("mine");
+//     while (!search.done()) {
+//       search.evaluate(search.student_candidate().with("predict.demos", draw(rng, search.train())), "mine");
+//     }
+//     return {};
+//   }
+class Search {
+ public:
+  // References must outlive the search. Validates the task; evaluates nothing yet.
+  static Result<std::unique_ptr<Search>> make(const Program& student, Task task, const Lm& lm, SearchOptions options);
+  ~Search();
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
+
+  const Program& student() const;
+  const Program& teacher() const;
+  const Examples& train() const;
+  const Examples& val() const;
+  const Metric& metric() const;
+  const Space& space() const;
+  const SearchOptions& options() const;
+  // A random stream for a purpose; the same purpose gives the same stream again.
+  Rng rng(std::string_view purpose) const;
+
+  // Measures candidates on the validation examples, together, so that shared prompt beginnings are computed once;
+  // with racing, one that falls behind stops early and its trial is incomplete. Where a candidate leaves
+  // calibration open and the model scores labels, every calibration is tried on the same scores, which costs no
+  // model calls for single-label programs, and the best stays in the trial's candidate. One trial a proposal, in
+  // order; fewer when the budget or a stop ends it. A candidate measured before is not measured again. A candidate
+  // outside the space is a bad_request.
+  Result<std::vector<Trial>> evaluate(std::span<const Proposal> proposals);
+  Result<Trial> evaluate(const Candidate& candidate, std::string origin);
+
+  // Rollouts with their traces and scores, for optimizers that learn from runs.
+  std::vector<Rollout> run(const Program& program, std::span<const Example> examples, const RunOptions& options = {});
+  std::vector<Rollout> run(std::span<const RolloutTask> tasks, const RunOptions& options = {});
+  // Asks the proposing model, all inputs at once.
+  std::vector<Result<Value>> propose(const Predictor& predictor, std::span<const Value> inputs, std::uint64_t sample = 0);
+
+  void phase(std::string name);
+  void notice(std::string message);
+
+  bool done() const;           // the budget is spent or a stop was asked for
+  std::string stop_reason() const;
+  const std::vector<Trial>& trials() const;
+  // The best complete trial: highest mean, the earlier of equals; nullptr when there is none yet.
+  const Trial* best() const;
+  const Meter& meter() const;
+
+ private:
+  struct State;
+  explicit Search(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace hone
