@@ -1,6 +1,7 @@
 // The one place where a program asks a model: a signature with instructions, demos, format and settings.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,11 +28,19 @@ namespace hone {
 // What is subtracted is learned once, kept in the parameter "<predictor>.label_bias" and saved with the program.
 enum class Calibration { none, content_free, batch };
 
+inline constexpr std::array<Calibration, 3> kCalibrations = {Calibration::none, Calibration::content_free,
+                                                             Calibration::batch};
+
 std::string_view to_string(Calibration calibration);
 Result<Calibration> parse_calibration(std::string_view name);
 
 // Whether the model reasons in a field of its own before it answers (chain of thought: Wei et al. 2022).
 enum class Reasoning { none, chain_of_thought };
+
+inline constexpr std::array<Reasoning, 2> kReasonings = {Reasoning::none, Reasoning::chain_of_thought};
+
+std::string_view to_string(Reasoning reasoning);  // the parameter `module`: "predict" or "chain_of_thought"
+Result<Reasoning> parse_reasoning(std::string_view name);
 
 struct PredictorOptions {
   Format format = Format::chat;
@@ -47,7 +56,8 @@ struct PredictorOptions {
 // Immutable; copies are cheap; const means concurrent. Its prompt's common part is rendered when it is made.
 //
 // Parameters (relative to its path): instructions, demos, format, module (predict | chain_of_thought),
-// calibration and label_bias (with enum or bool outputs), lm.temperature, lm.top_p, lm.max_tokens.
+// calibration and label_bias (with enum or bool outputs), lm.temperature, lm.top_p, lm.max_tokens (null while the
+// reply plan's own limits hold). A signature with a field `reasoning` of its own has no parameter `module`.
 class Predictor {
  public:
   explicit Predictor(Signature signature, PredictorOptions options = {});

@@ -1,0 +1,23 @@
+// What calibration needs to know of a signature's outputs.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/core/signature.hpp"
+#include "hone/core/value.hpp"
+
+namespace hone {
+
+// How many labels an engine scores for the field: those of an enum, two of a bool, 0 of anything else.
+std::size_t label_count(const Field& field);
+
+// An object of output field -> one number a label; bad_request naming the field that does not fit.
+Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signature& signature, const Value& value,
+                                                                   std::string_view where);
+
+}  // namespace hone
