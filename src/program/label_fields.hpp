@@ -13,11 +13,13 @@
 
 namespace hone {
 
-// How many labels an engine scores for the field: those of an enum, two of a bool, 0 of anything else.
+// How many labels an engine scores for the field: those of an enum, two of a bool, 0 of anything
+// else.
 std::size_t label_count(const Field& field);
 
 // An object of output field -> one number a label; bad_request naming the field that does not fit.
-Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signature& signature, const Value& value,
+Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signature& signature,
+                                                                   const Value& value,
                                                                    std::string_view where);
 
 }  // namespace hone

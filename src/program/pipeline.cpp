@@ -6,13 +6,14 @@
 #include <utility>
 
 #include "hone/base/text.hpp"
+
 #include "program/predictor_json.hpp"
 
 namespace hone {
 namespace {
 
-// Whether every value of `from` may stand where `to` is wanted, limits aside: those are checked when a value is
-// there.
+// Whether every value of `from` may stand where `to` is wanted, limits aside: those are checked
+// when a value is there.
 bool feeds(const Type& from, const Type& to) {
   if (to.kind() == TypeKind::optional) {
     return feeds(from.kind() == TypeKind::optional ? from.element() : from, to.element());
@@ -25,27 +26,32 @@ bool feeds(const Type& from, const Type& to) {
       return std::all_of(from.labels().begin(), from.labels().end(), [&](const std::string& label) {
         return std::find(to.labels().begin(), to.labels().end(), label) != to.labels().end();
       });
-    case TypeKind::list: return feeds(from.element(), to.element());
+    case TypeKind::list:
+      return feeds(from.element(), to.element());
     case TypeKind::structure:
       return std::all_of(to.fields().begin(), to.fields().end(), [&](const TypeField& wanted) {
-        const auto given = std::find_if(from.fields().begin(), from.fields().end(),
-                                        [&](const TypeField& field) { return field.name == wanted.name; });
+        const auto given =
+            std::find_if(from.fields().begin(), from.fields().end(),
+                         [&](const TypeField& field) { return field.name == wanted.name; });
         return given == from.fields().end() ? wanted.type.kind() == TypeKind::optional
                                             : feeds(given->type, wanted.type);
       });
-    default: return true;
+    default:
+      return true;
   }
 }
 
 bool is_step_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
   });
 }
 
 }  // namespace
 
-SinglePredictor::SinglePredictor(Predictor predictor) : predictor_(predictor.with_path("predict")) {}
+SinglePredictor::SinglePredictor(Predictor predictor)
+    : predictor_(predictor.with_path("predict")) {}
 
 Result<std::shared_ptr<const Module>> SinglePredictor::with(const Candidate& candidate) const {
   Result<Predictor> tuned = predictor_.with(candidate);
@@ -53,7 +59,9 @@ Result<std::shared_ptr<const Module>> SinglePredictor::with(const Candidate& can
   return std::make_shared<const SinglePredictor>(*std::move(tuned));
 }
 
-Value SinglePredictor::to_json() const { return predictor_to_json(predictor_); }
+Value SinglePredictor::to_json() const {
+  return predictor_to_json(predictor_);
+}
 
 Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> steps) {
   if (steps.empty()) return bad_request("pipeline", "needs at least one step");
@@ -78,15 +86,17 @@ Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> s
         known.insert_or_assign(field.name, Source{field.type, "the program's inputs"});
         inputs.push_back(field);
       } else if (!feeds(source->second.type, field.type)) {
-        faults.push_back("step '" + step.name + "' takes '" + field.name + "' as " + field.type.to_string() + ", but " +
-                         source->second.from + " give it as " + source->second.type.to_string());
+        faults.push_back("step '" + step.name + "' takes '" + field.name + "' as " +
+                         field.type.to_string() + ", but " + source->second.from + " give it as " +
+                         source->second.type.to_string());
       }
     }
     for (const Field& field : step.predictor.signature().outputs()) {
       const auto source = known.find(field.name);
       if (source != known.end() && !feeds(field.type, source->second.type)) {
-        faults.push_back("step '" + step.name + "' gives '" + field.name + "' as " + field.type.to_string() + ", but " +
-                         source->second.from + " give it as " + source->second.type.to_string());
+        faults.push_back("step '" + step.name + "' gives '" + field.name + "' as " +
+                         field.type.to_string() + ", but " + source->second.from + " give it as " +
+                         source->second.type.to_string());
       }
       known.insert_or_assign(field.name, Source{field.type, "the outputs of '" + step.name + "'"});
     }
@@ -94,9 +104,11 @@ Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> s
   }
   const std::vector<Field>& outputs = steps.back().predictor.signature().outputs();
   for (const Field& output : outputs) {
-    const bool is_input =
-        std::any_of(inputs.begin(), inputs.end(), [&](const Field& field) { return field.name == output.name; });
-    if (is_input) faults.push_back("'" + output.name + "' is both an input and an output of the program");
+    const bool is_input = std::any_of(inputs.begin(), inputs.end(), [&](const Field& field) {
+      return field.name == output.name;
+    });
+    if (is_input)
+      faults.push_back("'" + output.name + "' is both an input and an output of the program");
   }
   if (!faults.empty()) return bad_request("pipeline", join(faults, "; "));
   Result<Signature> signature = Signature::make(std::move(inputs), outputs);
@@ -113,7 +125,8 @@ Value Pipeline::forward(Call& call, const Value& inputs) const {
     }
     Value outputs = step(call, Value::object(std::move(wanted)));
     if (&step == &steps_.back()) return outputs;
-    for (const Field& field : step.signature().outputs()) values = values.with(field.name, outputs.get(field.name));
+    for (const Field& field : step.signature().outputs())
+      values = values.with(field.name, outputs.get(field.name));
   }
   return values;
 }

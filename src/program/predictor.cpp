@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hone/base/text.hpp"
+
 #include "program/label_fields.hpp"
 
 namespace hone {
@@ -13,7 +14,9 @@ namespace {
 constexpr std::string_view kReasoningField = "reasoning";
 constexpr std::int64_t kMostTokens = 4096;
 
-bool can_reason(const Signature& signature) { return signature.find(kReasoningField) == nullptr; }
+bool can_reason(const Signature& signature) {
+  return signature.find(kReasoningField) == nullptr;
+}
 
 // A signature with a field of that name already reasons in its own way, and stays as it is.
 Signature with_reasoning(const Signature& signature) {
@@ -30,12 +33,14 @@ std::shared_ptr<const ReplyPlan> calibrated(const std::shared_ptr<const ReplyPla
     auto* slot = std::get_if<LabelSlot>(&part);
     if (!slot) continue;
     const auto bias = options.label_bias.find(slot->field);
-    if (bias != options.label_bias.end() && bias->second.size() == slot->labels.size()) slot->bias = bias->second;
+    if (bias != options.label_bias.end() && bias->second.size() == slot->labels.size())
+      slot->bias = bias->second;
   }
   return out;
 }
 
-Prompt retry_prompt(const Prompt& first, const std::string& reply, const std::vector<Error>& faults) {
+Prompt retry_prompt(const Prompt& first, const std::string& reply,
+                    const std::vector<Error>& faults) {
   Segments rest = first.rest();
   const std::string told = PromptTemplate::fault_message(faults);
   if (first.is_text()) {
@@ -74,9 +79,12 @@ ChoiceDomain names_of(const std::array<T, n>& values) {
 
 std::string_view to_string(Calibration calibration) {
   switch (calibration) {
-    case Calibration::none: return "none";
-    case Calibration::content_free: return "content_free";
-    case Calibration::batch: return "batch";
+    case Calibration::none:
+      return "none";
+    case Calibration::content_free:
+      return "content_free";
+    case Calibration::batch:
+      return "batch";
   }
   return "none";
 }
@@ -87,8 +95,8 @@ Result<Calibration> parse_calibration(std::string_view name) {
     if (name == to_string(calibration)) return calibration;
     known.emplace_back(to_string(calibration));
   }
-  return bad_request("calibration", "'" + std::string(name) + "' is not one of " + join(known, ", ") +
-                                        did_you_mean(name, known));
+  return bad_request("calibration", "'" + std::string(name) + "' is not one of " +
+                                        join(known, ", ") + did_you_mean(name, known));
 }
 
 std::string_view to_string(Reasoning reasoning) {
@@ -107,16 +115,21 @@ Result<Reasoning> parse_reasoning(std::string_view name) {
 
 std::size_t label_count(const Field& field) {
   switch (field.type.kind()) {
-    case TypeKind::enumeration: return field.type.labels().size();
-    case TypeKind::boolean: return 2;
-    default: return 0;
+    case TypeKind::enumeration:
+      return field.type.labels().size();
+    case TypeKind::boolean:
+      return 2;
+    default:
+      return 0;
   }
 }
 
-Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signature& signature, const Value& value,
+Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signature& signature,
+                                                                   const Value& value,
                                                                    std::string_view where) {
   const std::string place(where);
-  if (!value.is_object()) return bad_request(place, "expected an object of numbers by output field");
+  if (!value.is_object())
+    return bad_request(place, "expected an object of numbers by output field");
   std::map<std::string, std::vector<double>> out;
   for (const auto& [name, numbers] : value.as_object()) {
     const Field* field = signature.find_output(name);
@@ -126,8 +139,9 @@ Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signatu
                       std::all_of(numbers.as_list().begin(), numbers.as_list().end(),
                                   [](const Value& number) { return number.is_number(); });
     if (!fits) {
-      return bad_request(place, "'" + name + "' needs one number for each of its " + std::to_string(count) +
-                                    " labels, got " + shorten(numbers.to_json(), 60));
+      return bad_request(place, "'" + name + "' needs one number for each of its " +
+                                    std::to_string(count) + " labels, got " +
+                                    shorten(numbers.to_json(), 60));
     }
     for (const Value& number : numbers.as_list()) out[name].push_back(number.as_double());
   }
@@ -152,9 +166,12 @@ struct Predictor::State {
 };
 
 Predictor::Predictor(Signature signature, PredictorOptions options)
-    : state_(std::make_shared<const State>(std::string(), std::move(signature), std::move(options))) {}
+    : state_(
+          std::make_shared<const State>(std::string(), std::move(signature), std::move(options))) {}
 
-Value Predictor::operator()(Call& call, const Value& inputs) const { return run(call, inputs).value(); }
+Value Predictor::operator()(Call& call, const Value& inputs) const {
+  return run(call, inputs).value();
+}
 
 Result<Value> Predictor::run(Call& call, const Value& inputs) const {
   const State& state = *state_;
@@ -179,7 +196,8 @@ Result<Value> Predictor::run(Call& call, const Value& inputs) const {
   const std::size_t tries = (*lm)->info().follows_plan ? 1 : 1 + state.options.parse_retries;
   std::vector<Error> faults;
   for (std::size_t attempt = 0; attempt < tries; ++attempt) {
-    if (attempt > 0) request.prompt = retry_prompt(state.prompt_template.render(inputs), step.reply, faults);
+    if (attempt > 0)
+      request.prompt = retry_prompt(state.prompt_template.render(inputs), step.reply, faults);
     Result<LmReply> reply = call.complete(**lm, request);
     if (!reply) {
       Error failure = reply.error();
@@ -199,7 +217,8 @@ Result<Value> Predictor::run(Call& call, const Value& inputs) const {
       call.record(std::move(step));
       return std::move(parsed.outputs);
     }
-    if (reply->truncated) parsed.faults.push_back(bad_reply({}, "the reply was cut off at the token limit"));
+    if (reply->truncated)
+      parsed.faults.push_back(bad_reply({}, "the reply was cut off at the token limit"));
     faults = std::move(parsed.faults);
     step.faults.insert(step.faults.end(), faults.begin(), faults.end());
   }
@@ -209,11 +228,21 @@ Result<Value> Predictor::run(Call& call, const Value& inputs) const {
   return bad_reply(state.path, message);
 }
 
-const std::string& Predictor::path() const { return state_->path; }
-const Signature& Predictor::signature() const { return state_->signature; }
-const Signature& Predictor::effective_signature() const { return state_->effective; }
-const PredictorOptions& Predictor::options() const { return state_->options; }
-const PromptTemplate& Predictor::prompt_template() const { return state_->prompt_template; }
+const std::string& Predictor::path() const {
+  return state_->path;
+}
+const Signature& Predictor::signature() const {
+  return state_->signature;
+}
+const Signature& Predictor::effective_signature() const {
+  return state_->effective;
+}
+const PredictorOptions& Predictor::options() const {
+  return state_->options;
+}
+const PromptTemplate& Predictor::prompt_template() const {
+  return state_->prompt_template;
+}
 
 Predictor Predictor::with_path(std::string path) const {
   State next = *state_;
@@ -222,7 +251,8 @@ Predictor Predictor::with_path(std::string path) const {
 }
 
 Predictor Predictor::with_options(PredictorOptions options) const {
-  return Predictor(std::make_shared<const State>(state_->path, state_->signature, std::move(options)));
+  return Predictor(
+      std::make_shared<const State>(state_->path, state_->signature, std::move(options)));
 }
 
 Predictor Predictor::with_instructions(std::string instructions) const {
@@ -236,7 +266,8 @@ std::vector<Param> Predictor::params() const {
   const std::string prefix = state_->path.empty() ? std::string() : state_->path + ".";
   std::vector<Param> out;
   const auto add = [&](std::string_view name, Domain domain, Value initial) {
-    out.push_back({prefix + std::string(name), std::move(domain), std::move(initial), std::nullopt});
+    out.push_back(
+        {prefix + std::string(name), std::move(domain), std::move(initial), std::nullopt});
   };
   add("instructions", TextDomain{}, signature.instructions());
   add("demos", DemoDomain{with_reasoning(signature)}, Value::list(options.demos));
@@ -248,12 +279,14 @@ std::vector<Param> Predictor::params() const {
     add("calibration", names_of(kCalibrations), to_string(options.calibration));
     add("label_bias", LearnedDomain{}, bias_value(options.label_bias));
   }
-  // What a program was given by hand stays inside the range, so that its own candidate always fits it.
+  // What a program was given by hand stays inside the range, so that its own candidate always fits
+  // it.
   const LmSettings& lm = options.settings;
   add("lm.temperature", RealDomain{0, std::max(1.5, lm.temperature)}, lm.temperature);
   add("lm.top_p", RealDomain{std::min(0.1, lm.top_p), 1}, lm.top_p);
   const auto limit = static_cast<std::int64_t>(lm.max_tokens.value_or(0));
-  add("lm.max_tokens", IntDomain{1, std::max(kMostTokens, limit)}, lm.max_tokens ? Value(limit) : Value());
+  add("lm.max_tokens", IntDomain{1, std::max(kMostTokens, limit)},
+      lm.max_tokens ? Value(limit) : Value());
   return out;
 }
 
@@ -264,12 +297,14 @@ Result<Predictor> Predictor::with(const Candidate& candidate) const {
   for (const Param& param : params()) {
     const Value* value = candidate.find(param.path);
     if (!value) continue;
-    if (Result<void> fits = check_domain(param.domain, *value, param.path); !fits) return fits.error();
+    if (Result<void> fits = check_domain(param.domain, *value, param.path); !fits)
+      return fits.error();
     changed = true;
     std::string_view name = param.path;
     if (!state_->path.empty()) name.remove_prefix(state_->path.size() + 1);
     if (name == "instructions") {
-      if (trim(value->as_string()).empty()) return bad_request(param.path, "instructions must not be empty");
+      if (trim(value->as_string()).empty())
+        return bad_request(param.path, "instructions must not be empty");
       signature = signature.with_instructions(value->as_string());
     } else if (name == "demos") {
       options.demos = value->as_list();
@@ -292,7 +327,8 @@ Result<Predictor> Predictor::with(const Candidate& candidate) const {
     }
   }
   if (!changed) return *this;
-  return Predictor(std::make_shared<const State>(state_->path, std::move(signature), std::move(options)));
+  return Predictor(
+      std::make_shared<const State>(state_->path, std::move(signature), std::move(options)));
 }
 
 }  // namespace hone

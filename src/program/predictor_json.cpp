@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hone/base/text.hpp"
+
 #include "program/label_fields.hpp"
 
 namespace hone {
@@ -20,8 +21,12 @@ class Reader {
     known_.emplace_back(key);
     return json_.find(key);
   }
-  void fault(std::string_view key, const std::string& what) { faults_.push_back(place(key) + ": " + what); }
-  std::string place(std::string_view key) const { return where_.empty() ? std::string(key) : where_ + "." + std::string(key); }
+  void fault(std::string_view key, const std::string& what) {
+    faults_.push_back(place(key) + ": " + what);
+  }
+  std::string place(std::string_view key) const {
+    return where_.empty() ? std::string(key) : where_ + "." + std::string(key);
+  }
 
   void text(std::string_view key, std::string& out) {
     const Value* value = find(key);
@@ -101,7 +106,8 @@ Value lm_to_json(const LmSettings& lm) {
   return Value::object(std::move(out));
 }
 
-void read_lm(const Value& json, const std::string& where, LmSettings& lm, std::vector<std::string>& faults) {
+void read_lm(const Value& json, const std::string& where, LmSettings& lm,
+             std::vector<std::string>& faults) {
   if (!json.is_object()) {
     faults.push_back(where + ": expected a table of settings, got " + shorten(json.to_json(), 60));
     return;
@@ -114,7 +120,8 @@ void read_lm(const Value& json, const std::string& where, LmSettings& lm, std::v
   reader.number("repetition_penalty", lm.repetition_penalty, 0, 100);
   reader.number("frequency_penalty", lm.frequency_penalty, -100, 100);
   reader.number("presence_penalty", lm.presence_penalty, -100, 100);
-  if (const auto count = reader.count("max_tokens", 1)) lm.max_tokens = static_cast<std::size_t>(*count);
+  if (const auto count = reader.count("max_tokens", 1))
+    lm.max_tokens = static_cast<std::size_t>(*count);
   if (const Value* bias = reader.find("logit_bias")) {
     if (!bias->is_object()) {
       reader.expected("logit_bias", "a table of numbers by text", *bias);
@@ -131,13 +138,15 @@ void read_lm(const Value& json, const std::string& where, LmSettings& lm, std::v
   reader.no_others({});
 }
 
-Result<Signature> read_signature(const Value& json, const std::string& where, const std::string& instructions) {
+Result<Signature> read_signature(const Value& json, const std::string& where,
+                                 const std::string& instructions) {
   if (json.is_string()) {
     Result<Signature> parsed = Signature::parse(json.as_string(), instructions);
     if (!parsed) return bad_request(where, parsed.error().text());
     return parsed;
   }
-  if (!json.is_object()) return bad_request(where, "expected a text such as \"question -> answer\"");
+  if (!json.is_object())
+    return bad_request(where, "expected a text such as \"question -> answer\"");
   Result<Signature> parsed = Signature::from_json(json, where);
   return parsed && !instructions.empty() ? parsed->with_instructions(instructions) : parsed;
 }
@@ -160,23 +169,28 @@ Value predictor_to_json(const Predictor& predictor) {
   out.emplace_back("signature", signature_to_json(predictor.signature()));
   out.emplace_back("instructions", predictor.signature().instructions());
   out.emplace_back("format", to_string(options.format));
-  if (options.calibration != Calibration::none) out.emplace_back("calibration", to_string(options.calibration));
+  if (options.calibration != Calibration::none)
+    out.emplace_back("calibration", to_string(options.calibration));
   if (!options.label_bias.empty()) {
     Value::Object bias;
-    for (const auto& [field, numbers] : options.label_bias) bias.emplace_back(field, Value::numbers(numbers));
+    for (const auto& [field, numbers] : options.label_bias)
+      bias.emplace_back(field, Value::numbers(numbers));
     out.emplace_back("label_bias", Value::object(std::move(bias)));
   }
   if (!options.model.empty()) out.emplace_back("model", options.model);
-  if (options.parse_retries != plain.parse_retries) out.emplace_back("parse_retries", options.parse_retries);
+  if (options.parse_retries != plain.parse_retries)
+    out.emplace_back("parse_retries", options.parse_retries);
   if (const Value lm = lm_to_json(options.settings); lm.size() > 0) out.emplace_back("lm", lm);
   if (!options.demos.empty()) out.emplace_back("demos", Value::list(options.demos));
   return Value::object(std::move(out));
 }
 
-Result<Predictor> predictor_from_json(const Value& json, std::string_view where, const PredictorOptions& defaults,
+Result<Predictor> predictor_from_json(const Value& json, std::string_view where,
+                                      const PredictorOptions& defaults,
                                       std::span<const std::string> extra) {
   const std::string place(where);
-  if (!json.is_object()) return bad_request(place, "expected an object, got " + shorten(json.to_json(), 60));
+  if (!json.is_object())
+    return bad_request(place, "expected an object, got " + shorten(json.to_json(), 60));
   std::vector<std::string> faults;
   Reader reader(json, {}, faults);
   PredictorOptions options = defaults;
@@ -186,7 +200,8 @@ Result<Predictor> predictor_from_json(const Value& json, std::string_view where,
   reader.choice("format", options.format, parse_format);
   reader.choice("calibration", options.calibration, parse_calibration);
   reader.text("model", options.model);
-  if (const auto count = reader.count("parse_retries", 0)) options.parse_retries = static_cast<std::size_t>(*count);
+  if (const auto count = reader.count("parse_retries", 0))
+    options.parse_retries = static_cast<std::size_t>(*count);
   if (const Value* lm = reader.find("lm")) read_lm(*lm, "lm", options.settings, faults);
 
   const Value* form = reader.find("signature");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "hone/program/program_file.hpp"
+
 #include "program/pipeline.hpp"
 
 namespace hone {
@@ -17,7 +18,8 @@ std::vector<Param> Module::params() const {
 }
 
 Program Program::predict(Signature signature, PredictorOptions options) {
-  return Program(std::make_shared<const SinglePredictor>(Predictor(std::move(signature), std::move(options))));
+  return Program(
+      std::make_shared<const SinglePredictor>(Predictor(std::move(signature), std::move(options))));
 }
 
 Program Program::chain_of_thought(Signature signature, PredictorOptions options) {
@@ -66,8 +68,10 @@ std::string Program::describe() const {
   std::string out = "Program: " + signature().to_string() + "\n";
   for (const Predictor& predictor : predictors()) {
     const bool reasons = predictor.options().reasoning == Reasoning::chain_of_thought;
-    out += "\nStep " + predictor.path() + (reasons ? " (reasons step by step before it answers)" : "") + ": " +
-           predictor.signature().to_string() + "\nInstructions: " + predictor.signature().instructions() + "\n";
+    out += "\nStep " + predictor.path() +
+           (reasons ? " (reasons step by step before it answers)" : "") + ": " +
+           predictor.signature().to_string() +
+           "\nInstructions: " + predictor.signature().instructions() + "\n";
   }
   return out;
 }

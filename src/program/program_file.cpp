@@ -11,6 +11,7 @@
 
 #include "hone/base/file.hpp"
 #include "hone/base/text.hpp"
+
 #include "program/pipeline.hpp"
 #include "program/predictor_json.hpp"
 
@@ -20,7 +21,8 @@ namespace {
 Value from_toml(const toml::node& node) {
   if (const toml::table* table = node.as_table()) {
     Value::Object fields;
-    for (const auto& [key, member] : *table) fields.emplace_back(std::string(key.str()), from_toml(member));
+    for (const auto& [key, member] : *table)
+      fields.emplace_back(std::string(key.str()), from_toml(member));
     return Value::object(std::move(fields));
   }
   if (const toml::array* array = node.as_array()) {
@@ -48,12 +50,14 @@ Result<Value> read_toml(const std::filesystem::path& path) {
     return from_toml(toml::parse(*text, path.string()));
   } catch (const toml::parse_error& fault) {
     const toml::source_position& at = fault.source().begin;
-    return bad_request(path.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column),
-                       "not TOML: " + std::string(fault.description()));
+    return bad_request(
+        path.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column),
+        "not TOML: " + std::string(fault.description()));
   }
 }
 
-Result<Program> program_from_config(const Value& config, std::string_view where, const PredictorOptions& defaults) {
+Result<Program> program_from_config(const Value& config, std::string_view where,
+                                    const PredictorOptions& defaults) {
   const std::string place(where);
   if (!config.is_object()) {
     return bad_request(place, "expected a program with a \"signature\" or \"steps\", got " +
@@ -69,14 +73,16 @@ Result<Program> program_from_config(const Value& config, std::string_view where,
   for (const auto& [key, ignored] : config.as_object()) {
     if (key != "steps") faults.push_back(key + ": belongs into one of the steps");
   }
-  if (!listed->is_list() || listed->size() == 0) faults.emplace_back("steps: expected a list of steps");
+  if (!listed->is_list() || listed->size() == 0)
+    faults.emplace_back("steps: expected a list of steps");
   std::vector<PipelineStep> steps;
   if (listed->is_list()) {
     static const std::array<std::string, 1> own_keys = {"name"};
     for (const Value& entry : listed->as_list()) {
       const Value name = entry.get("name");
-      const std::string step_place =
-          name.is_string() ? "steps." + name.as_string() : "steps[" + std::to_string(steps.size()) + "]";
+      const std::string step_place = name.is_string()
+                                         ? "steps." + name.as_string()
+                                         : "steps[" + std::to_string(steps.size()) + "]";
       if (!name.is_string()) faults.push_back(step_place + ": needs a \"name\"");
       Result<Predictor> predictor = predictor_from_json(entry, step_place, defaults, own_keys);
       if (!predictor) {

@@ -9,6 +9,7 @@
 #include "hone/base/file.hpp"
 #include "hone/base/text.hpp"
 #include "hone/base/version.hpp"
+
 #include "program/pipeline.hpp"
 #include "program/predictor_json.hpp"
 
@@ -78,7 +79,8 @@ Value tuned_parts(const Program& program) {
   }
   Value::Object others;
   for (const Param& param : program.params()) {
-    if (param.initial.is_null() || std::find(owned.begin(), owned.end(), param.path) != owned.end()) continue;
+    if (param.initial.is_null() || std::find(owned.begin(), owned.end(), param.path) != owned.end())
+      continue;
     others.emplace_back(param.path, param.initial);
   }
   Value::Object out = {{"predictors", Value::list(std::move(predictors))}};
@@ -100,14 +102,17 @@ Result<File> read(const std::filesystem::path& path) {
   if (!json) return json.error();
   const Value format = json->get("hone_format");
   if (!format.is_int() || !json->get("program").is_object()) {
-    return bad_request(where, "is not a program saved by hone (no \"hone_format\" and \"program\")");
+    return bad_request(where,
+                       "is not a program saved by hone (no \"hone_format\" and \"program\")");
   }
   if (format.as_int() > kFormat || format.as_int() < 1) {
     const Value written_by = json->get("hone_version");
-    return bad_request(where, "has format " + std::to_string(format.as_int()) + ", written by hone " +
-                                  (written_by.is_string() ? written_by.as_string() : std::string("of another version")) +
-                                  "; this is hone " + std::string(version) + ", which reads format " +
-                                  std::to_string(kFormat) + ": use a newer hone");
+    return bad_request(
+        where,
+        "has format " + std::to_string(format.as_int()) + ", written by hone " +
+            (written_by.is_string() ? written_by.as_string() : std::string("of another version")) +
+            "; this is hone " + std::string(version) + ", which reads format " +
+            std::to_string(kFormat) + ": use a newer hone");
   }
   return File{json->get("program"), json->get("score"), json->get("model")};
 }
@@ -125,7 +130,8 @@ Result<std::vector<Predictor>> saved_predictors(const Value& program, const std:
   for (const Value& entry : listed.as_list()) {
     const Value path = entry.get("path");
     if (!path.is_string()) return bad_request(where, "a predictor needs a \"path\"");
-    Result<Predictor> predictor = predictor_from_json(entry, where + ", " + path.as_string(), {}, own_keys);
+    Result<Predictor> predictor =
+        predictor_from_json(entry, where + ", " + path.as_string(), {}, own_keys);
     if (!predictor) return predictor.error();
     out.push_back(predictor->with_path(path.as_string()));
   }
@@ -136,9 +142,10 @@ Result<std::vector<Predictor>> saved_predictors(const Value& program, const std:
 
 std::string saved_program_text(const SavedProgram& saved) {
   const Value rebuildable = saved.program.to_json();
-  Value::Object fields = {{"hone_format", kFormat},
-                          {"hone_version", version},
-                          {"program", rebuildable.is_null() ? tuned_parts(saved.program) : rebuildable}};
+  Value::Object fields = {
+      {"hone_format", kFormat},
+      {"hone_version", version},
+      {"program", rebuildable.is_null() ? tuned_parts(saved.program) : rebuildable}};
   if (!saved.score.is_null()) fields.emplace_back("score", saved.score);
   if (!saved.model.is_null()) fields.emplace_back("model", saved.model);
   std::string out;
@@ -154,7 +161,9 @@ Result<SavedProgram> load_program(const std::filesystem::path& path) {
   const Result<File> file = read(path);
   if (!file) return file.error();
   if (file->program.find("predictors")) {
-    return bad_request(path.string(), "is of a program written in C++; only that program can load it (load_program_into)");
+    return bad_request(
+        path.string(),
+        "is of a program written in C++; only that program can load it (load_program_into)");
   }
   Result<Program> program = Program::from_json(file->program, path.string());
   if (!program) return program.error();
@@ -172,7 +181,8 @@ Result<SavedProgram> load_program_into(const std::filesystem::path& path, const 
   Candidate candidate;
   const std::vector<Predictor> wanted = program.predictors();
   const auto at_path = [](const std::vector<Predictor>& in, const std::string& name) {
-    return std::find_if(in.begin(), in.end(), [&](const Predictor& predictor) { return predictor.path() == name; });
+    return std::find_if(in.begin(), in.end(),
+                        [&](const Predictor& predictor) { return predictor.path() == name; });
   };
   for (const Predictor& predictor : wanted) {
     const auto found = at_path(*saved, predictor.path());
