@@ -83,9 +83,8 @@ Value tuned_parts(const Program& program) {
       continue;
     others.emplace_back(param.path, param.initial);
   }
-  Value::Object out = {{"predictors", Value::list(std::move(predictors))}};
-  if (!others.empty()) out.emplace_back("parameters", Value::object(std::move(others)));
-  return Value::object(std::move(out));
+  const Value out = Value::object({{"predictors", Value::list(std::move(predictors))}});
+  return others.empty() ? out : out.with("parameters", Value::object(std::move(others)));
 }
 
 struct File {
