@@ -52,7 +52,8 @@ hone_third_party(curl LIBS CURL::libcurl)
 hone_third_party(sqlite LIBS SQLite::SQLite3)
 hone_third_party(crypto LIBS OpenSSL::Crypto)
 hone_third_party(pfr INCLUDES "${boost}/include")
-hone_third_party(jinja INCLUDES "${llama}/include/llama-common" LIBS "${llama}/lib/libllama-jinja.a")
+hone_third_party(jinja INCLUDES "${llama}/include/llama-common"
+                 LIBS "${llama}/lib/libllama-jinja.a" "${llama}/lib/libggml-base.a")
 hone_third_party(llama INCLUDES "${llama}/include"
                  LIBS "${llama}/lib/libllama.a" "${llama}/lib/libggml.a" "${llama}/lib/libggml-cpu.a"
                       "${llama}/lib/libggml-base.a" OpenMP::OpenMP_CXX Threads::Threads ${CMAKE_DL_LIBS})

