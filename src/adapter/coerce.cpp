@@ -7,10 +7,10 @@
 #include <optional>
 #include <utility>
 
-#include "coercion.hpp"
-#include "field_text.hpp"
+#include "adapter/coercion.hpp"
+#include "adapter/field_text.hpp"
 #include "hone/base/text.hpp"
-#include "json_repair.hpp"
+#include "adapter/json_repair.hpp"
 
 namespace hone {
 namespace internal {

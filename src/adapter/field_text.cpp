@@ -1,10 +1,9 @@
-#include "field_text.hpp"
+#include "adapter/field_text.hpp"
 
 #include <algorithm>
 #include <array>
 
 #include "hone/base/text.hpp"
-#include "hone/core/value.hpp"
 
 namespace hone::internal {
 namespace {
@@ -33,38 +32,6 @@ std::string labels_note(const Type& type) {
   std::vector<std::string> labels;
   for (const std::string& label : type.labels()) labels.push_back(label_text(label));
   return join(labels, ", ");
-}
-
-// A type inside JSON, as short as a model can read: {"name": text, "tags": [text]}.
-std::string json_sketch(const Type& type, bool list_labels) {
-  std::string sketch;
-  switch (type.kind()) {
-    case TypeKind::str: sketch = "text"; break;
-    case TypeKind::integer: sketch = "whole number"; break;
-    case TypeKind::real: sketch = "number"; break;
-    case TypeKind::boolean: sketch = "true or false"; break;
-    case TypeKind::enumeration: {
-      std::vector<std::string> labels;
-      for (const std::string& label : type.labels()) labels.push_back(Value(label).to_json());
-      sketch = list_labels ? join(labels, " or ") : "label";
-      break;
-    }
-    case TypeKind::list: sketch = "[" + json_sketch(type.element(), list_labels) + ", …]"; break;
-    case TypeKind::optional: return json_sketch(type.element(), list_labels) + " or null";
-    case TypeKind::structure: {
-      std::vector<std::string> fields;
-      for (const TypeField& field : type.fields()) {
-        fields.push_back(Value(field.name).to_json() + ": " + json_sketch(field.type, list_labels));
-      }
-      sketch = "{" + join(fields, ", ") + "}";
-      break;
-    }
-  }
-  sketch += range_note(type.limits());
-  const std::string length = length_note(type.limits(), type.kind() == TypeKind::list ? "items" : "characters");
-  if (!length.empty()) sketch += " of " + length;
-  if (!type.description().empty()) sketch += " (" + type.description() + ")";
-  return sketch;
 }
 
 }  // namespace
@@ -102,6 +69,48 @@ Choices choices_of(const Type& type) {
     } while (taken(choices.null));
   }
   return choices;
+}
+
+std::string json_sketch(const Type& type, bool list_labels) {
+  std::string sketch;
+  switch (type.kind()) {
+    case TypeKind::str: sketch = "text"; break;
+    case TypeKind::integer: sketch = "whole number"; break;
+    case TypeKind::real: sketch = "number"; break;
+    case TypeKind::boolean: sketch = "true or false"; break;
+    case TypeKind::enumeration: {
+      std::vector<std::string> labels;
+      for (const std::string& label : type.labels()) labels.push_back(Value(label).to_json());
+      sketch = list_labels ? join(labels, " or ") : "label";
+      break;
+    }
+    case TypeKind::list: sketch = "[" + json_sketch(type.element(), list_labels) + ", …]"; break;
+    case TypeKind::optional: return json_sketch(type.element(), list_labels) + " or null";
+    case TypeKind::structure: {
+      std::vector<std::string> fields;
+      for (const TypeField& field : type.fields()) {
+        fields.push_back(Value(field.name).to_json() + ": " + json_sketch(field.type, list_labels));
+      }
+      sketch = "{" + join(fields, ", ") + "}";
+      break;
+    }
+  }
+  sketch += range_note(type.limits());
+  const std::string length = length_note(type.limits(), type.kind() == TypeKind::list ? "items" : "characters");
+  if (!length.empty()) sketch += " of " + length;
+  if (!type.description().empty()) sketch += " (" + type.description() + ")";
+  return sketch;
+}
+
+std::string plain_text(const Type& type, const Value& value) {
+  if (value.is_null()) {
+    const Choices choices = choices_of(type);
+    return choices.null.empty() ? std::string(kNullWord) : choices.null;
+  }
+  std::string text = strip_optional(type).kind() == TypeKind::enumeration && value.is_string()
+                         ? label_text(value.as_string())
+                         : value.text();
+  return is_utf8(text) ? text : to_utf8(text);
 }
 
 Type strip_optional(const Type& type) {

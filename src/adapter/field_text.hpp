@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hone/core/type.hpp"
+#include "hone/core/value.hpp"
 
 namespace hone::internal {
 
@@ -33,6 +34,12 @@ std::string type_name(const Type& type);
 // What a value must look like, for instructions: "a whole number from 0 to 10", "exactly one of: low, high".
 // Empty for a str without limits. With `list_labels` false, labels are not listed ("one label").
 std::string type_note(const Type& type, bool list_labels = true);
+
+// A value inside JSON in as few words as a model needs: [text, …], "low" or "high".
+std::string json_sketch(const Type& type, bool list_labels = true);
+
+// A value in plain text, as a reply would hold it: labels through label_text(), null as the type's null word.
+std::string plain_text(const Type& type, const Value& value);
 
 // The type of an optional's value, or the type itself.
 Type strip_optional(const Type& type);

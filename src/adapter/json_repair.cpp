@@ -1,4 +1,4 @@
-#include "json_repair.hpp"
+#include "adapter/json_repair.hpp"
 
 #include <array>
 #include <charconv>
