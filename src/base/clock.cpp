@@ -5,7 +5,9 @@
 
 namespace hone {
 
-Clock::TimePoint SystemClock::now() const { return std::chrono::steady_clock::now(); }
+Clock::TimePoint SystemClock::now() const {
+  return std::chrono::steady_clock::now();
+}
 
 bool SystemClock::sleep_for(Duration duration, const std::stop_token& stop) const {
   std::mutex mutex;

@@ -13,7 +13,9 @@
 namespace hone {
 namespace {
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+  return std::strerror(errno);
+}
 
 class Descriptor {
  public:
@@ -62,8 +64,9 @@ Result<std::string> read_file(const std::filesystem::path& path) {
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
   std::error_code ignored;
-  const std::filesystem::path target =
-      std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
+  const std::filesystem::path target = std::filesystem::is_symlink(path, ignored)
+                                           ? std::filesystem::weakly_canonical(path, ignored)
+                                           : path;
   std::string temporary_name = target.string() + ".XXXXXX";
   Descriptor file(::mkostemp(temporary_name.data(), O_CLOEXEC));
   if (file.get() < 0) return bad_request(path.string(), "cannot be written: " + reason());
@@ -71,8 +74,8 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
     ::unlink(temporary_name.c_str());
     return internal_error(path.string(), "could not be saved, the old file is unchanged: " + why);
   };
-  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), 0644) != 0 || ::fsync(file.get()) != 0 ||
-      !file.close()) {
+  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), 0644) != 0 ||
+      ::fsync(file.get()) != 0 || !file.close()) {
     return fail(reason());
   }
   if (std::rename(temporary_name.c_str(), target.c_str()) != 0) return fail(reason());

@@ -58,14 +58,20 @@ Hasher& Hasher::add(double number) {
   return add(bits);
 }
 
-Hasher& Hasher::add(const Hash& hash) { return add(hash.high).add(hash.low); }
+Hasher& Hasher::add(const Hash& hash) {
+  return add(hash.high).add(hash.low);
+}
 
-Hash Hasher::finish() const { return hash_of(buffer_); }
+Hash Hasher::finish() const {
+  return hash_of(buffer_);
+}
 
 Result<std::string> sha256_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return bad_request(path.string(), std::string("cannot be read: ") + std::strerror(errno));
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  if (!in)
+    return bad_request(path.string(), std::string("cannot be read: ") + std::strerror(errno));
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
+                                                                   EVP_MD_CTX_free);
   if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
     return internal_error(path.string(), "SHA-256 is not available");
   }

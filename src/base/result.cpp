@@ -4,20 +4,29 @@ namespace hone {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::bad_request: return "bad request";
-    case ErrorKind::temporary: return "temporary";
-    case ErrorKind::bad_reply: return "bad reply";
-    case ErrorKind::stopped: return "stopped";
-    case ErrorKind::internal: return "internal";
+    case ErrorKind::bad_request:
+      return "bad request";
+    case ErrorKind::temporary:
+      return "temporary";
+    case ErrorKind::bad_reply:
+      return "bad reply";
+    case ErrorKind::stopped:
+      return "stopped";
+    case ErrorKind::internal:
+      return "internal";
   }
   return "internal";
 }
 
-std::string Error::text() const { return where.empty() ? message : where + ": " + message; }
+std::string Error::text() const {
+  return where.empty() ? message : where + ": " + message;
+}
 
 Exception::Exception(Error error) : error_(std::move(error)), text_(error_.text()) {}
 
-void throw_error(Error error) { throw Exception(std::move(error)); }
+void throw_error(Error error) {
+  throw Exception(std::move(error));
+}
 
 namespace {
 Error make(ErrorKind kind, std::string where, std::string message) {

@@ -7,7 +7,8 @@
 
 namespace hone {
 
-Rng::Rng(std::uint64_t seed, const Hash& stream) : state_(Hasher().add(seed).add(stream).finish().low) {}
+Rng::Rng(std::uint64_t seed, const Hash& stream)
+    : state_(Hasher().add(seed).add(stream).finish().low) {}
 Rng::Rng(std::uint64_t seed, std::string_view stream) : Rng(seed, hash_of(stream)) {}
 
 std::uint64_t Rng::next() {
@@ -18,7 +19,9 @@ std::uint64_t Rng::next() {
   return z ^ (z >> 31);
 }
 
-double Rng::uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double Rng::uniform() {
+  return static_cast<double>(next() >> 11) * 0x1.0p-53;
+}
 
 std::size_t Rng::below(std::size_t n) {
   const std::uint64_t count = n;

@@ -10,7 +10,9 @@
 namespace hone {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
 
 // Length of the well-formed UTF-8 sequence at the start of `bytes`; 0 when it is ill-formed.
 std::size_t utf8_sequence(std::string_view bytes) {
@@ -151,12 +153,14 @@ std::vector<std::string> nearest_names(std::string_view name, std::span<const st
   std::vector<std::pair<std::size_t, std::string>> near;
   for (const std::string& candidate : known) {
     const std::string lower = to_lower(candidate);
-    const bool contains = wanted.size() >= 3 && (lower.find(wanted) != std::string::npos ||
-                                                 (lower.size() >= 3 && wanted.find(lower) != std::string::npos));
+    const bool contains =
+        wanted.size() >= 3 && (lower.find(wanted) != std::string::npos ||
+                               (lower.size() >= 3 && wanted.find(lower) != std::string::npos));
     const std::size_t distance = contains ? 1 : edit_distance(wanted, lower);
     if (distance <= limit) near.emplace_back(distance, candidate);
   }
-  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(near.begin(), near.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> out;
   for (std::size_t i = 0; i < near.size() && i < count; ++i) out.push_back(near[i].second);
   return out;

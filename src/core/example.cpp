@@ -28,8 +28,8 @@ std::optional<T> read_number(std::string_view text) {
   return number;
 }
 
-// Data files often hold numbers and flags as strings; what reads exactly as the field's type becomes it. Anything
-// else is left alone for check() to report.
+// Data files often hold numbers and flags as strings; what reads exactly as the field's type
+// becomes it. Anything else is left alone for check() to report.
 Value read_as(const Type& type, const Value& value) {
   switch (type.kind()) {
     case TypeKind::integer:
@@ -58,9 +58,11 @@ Value read_as(const Type& type, const Value& value) {
       }
       return value;
     case TypeKind::str:
-    case TypeKind::enumeration: return value.is_number() || value.is_bool() ? Value(value.text()) : value;
+    case TypeKind::enumeration:
+      return value.is_number() || value.is_bool() ? Value(value.text()) : value;
     case TypeKind::list: {
-      const Value list = value.is_string() ? Value::parse_json(value.as_string()).value_or(value) : value;
+      const Value list =
+          value.is_string() ? Value::parse_json(value.as_string()).value_or(value) : value;
       if (!list.is_list()) return value;
       Value::List items;
       for (const Value& item : list.as_list()) items.push_back(read_as(type.element(), item));
@@ -70,11 +72,13 @@ Value read_as(const Type& type, const Value& value) {
       if (value.is_string() && value.as_string().empty()) return Value();
       return value.is_null() ? value : read_as(type.element(), value);
     case TypeKind::structure: {
-      const Value object = value.is_string() ? Value::parse_json(value.as_string()).value_or(value) : value;
+      const Value object =
+          value.is_string() ? Value::parse_json(value.as_string()).value_or(value) : value;
       if (!object.is_object()) return value;
       Value out = object;
       for (const TypeField& field : type.fields()) {
-        if (const Value* member = object.find(field.name)) out = out.with(field.name, read_as(field.type, *member));
+        if (const Value* member = object.find(field.name))
+          out = out.with(field.name, read_as(field.type, *member));
       }
       return out;
     }
@@ -82,13 +86,15 @@ Value read_as(const Type& type, const Value& value) {
   return value;
 }
 
-Result<Example> make_example(const Value& object, const std::string& where, const LoadOptions& options) {
+Result<Example> make_example(const Value& object, const std::string& where,
+                             const LoadOptions& options) {
   if (!object.is_object()) {
     return bad_request(where, "expected an object, got " + shorten(object.to_json(), 60));
   }
   Value fields = object;
   if (options.signature) {
-    for (const std::vector<Field>* wanted : {&options.signature->inputs(), &options.signature->outputs()}) {
+    for (const std::vector<Field>* wanted :
+         {&options.signature->inputs(), &options.signature->outputs()}) {
       for (const Field& field : *wanted) {
         if (const Value* value = fields.find(field.name)) {
           fields = fields.with(field.name, read_as(field.type, *value));
@@ -104,7 +110,8 @@ Result<Example> make_example(const Value& object, const std::string& where, cons
 }
 
 // One record of a CSV text (RFC 4180); advances `at` past it. False when a quote is never closed.
-bool read_csv_record(std::string_view text, std::size_t& at, std::vector<std::string>& cells, std::size_t& line) {
+bool read_csv_record(std::string_view text, std::size_t& at, std::vector<std::string>& cells,
+                     std::size_t& line) {
   cells.assign(1, {});
   bool quoted = false;
   while (at < text.size()) {
@@ -133,23 +140,27 @@ bool read_csv_record(std::string_view text, std::size_t& at, std::vector<std::st
   return !quoted;
 }
 
-Result<Examples> parse_csv(std::string_view text, const std::string& where, const LoadOptions& options) {
+Result<Examples> parse_csv(std::string_view text, const std::string& where,
+                           const LoadOptions& options) {
   std::size_t at = 0;
   std::size_t line = 1;
   std::vector<std::string> header;
   std::vector<std::string> cells;
-  if (!read_csv_record(text, at, header, line)) return bad_request(where + ":1", "a quote is never closed");
+  if (!read_csv_record(text, at, header, line))
+    return bad_request(where + ":1", "a quote is never closed");
   Examples out;
   while (at < text.size() && (!options.limit || out.size() < *options.limit)) {
     const std::string place = where + ":" + std::to_string(line);
-    if (!read_csv_record(text, at, cells, line)) return bad_request(place, "a quote is never closed");
+    if (!read_csv_record(text, at, cells, line))
+      return bad_request(place, "a quote is never closed");
     if (cells.size() == 1 && trim(cells[0]).empty()) continue;
     if (cells.size() != header.size()) {
       return bad_request(place, "has " + std::to_string(cells.size()) + " cells, the header has " +
                                     std::to_string(header.size()));
     }
     Value::Object fields;
-    for (std::size_t i = 0; i < cells.size(); ++i) fields.emplace_back(std::string(trim(header[i])), to_utf8(cells[i]));
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      fields.emplace_back(std::string(trim(header[i])), to_utf8(cells[i]));
     Result<Example> example = make_example(Value::object(std::move(fields)), place, options);
     if (!example) return example.error();
     out.push_back(*std::move(example));
@@ -157,7 +168,8 @@ Result<Examples> parse_csv(std::string_view text, const std::string& where, cons
   return out;
 }
 
-Result<Examples> parse_jsonl(std::string_view text, const std::string& where, const LoadOptions& options) {
+Result<Examples> parse_jsonl(std::string_view text, const std::string& where,
+                             const LoadOptions& options) {
   Examples out;
   std::size_t number = 0;
   while (!text.empty() && (!options.limit || out.size() < *options.limit)) {
@@ -176,14 +188,16 @@ Result<Examples> parse_jsonl(std::string_view text, const std::string& where, co
   return out;
 }
 
-Result<Examples> parse_json(std::string_view text, const std::string& where, const LoadOptions& options) {
+Result<Examples> parse_json(std::string_view text, const std::string& where,
+                            const LoadOptions& options) {
   Result<Value> value = Value::parse_json(text, where);
   if (!value) return value.error();
   if (!value->is_list()) return bad_request(where, "expected an array of objects");
   Examples out;
   for (const Value& item : value->as_list()) {
     if (options.limit && out.size() >= *options.limit) break;
-    Result<Example> example = make_example(item, where + "[" + std::to_string(out.size()) + "]", options);
+    Result<Example> example =
+        make_example(item, where + "[" + std::to_string(out.size()) + "]", options);
     if (!example) return example.error();
     out.push_back(*std::move(example));
   }
@@ -192,8 +206,12 @@ Result<Examples> parse_json(std::string_view text, const std::string& where, con
 
 }  // namespace
 
-Value Example::inputs(const Signature& signature) const { return pick(fields_, signature.inputs()); }
-Value Example::outputs(const Signature& signature) const { return pick(fields_, signature.outputs()); }
+Value Example::inputs(const Signature& signature) const {
+  return pick(fields_, signature.inputs());
+}
+Value Example::outputs(const Signature& signature) const {
+  return pick(fields_, signature.outputs());
+}
 
 Result<Examples> parse_examples(std::string_view text, DataFormat format, std::string_view where,
                                 const LoadOptions& options) {
@@ -219,7 +237,8 @@ Result<Examples> load_examples(const std::filesystem::path& path, const LoadOpti
   return parse_examples(*text, format, path.string(), options);
 }
 
-Result<std::vector<Examples>> split_examples(const Examples& examples, std::span<const double> fractions,
+Result<std::vector<Examples>> split_examples(const Examples& examples,
+                                             std::span<const double> fractions,
                                              std::uint64_t seed) {
   double total = 0;
   for (const double fraction : fractions) {
@@ -233,12 +252,14 @@ Result<std::vector<Examples>> split_examples(const Examples& examples, std::span
   std::size_t taken = 0;
   for (const double fraction : fractions) {
     end += fraction;
-    const auto until = std::min(examples.size(), static_cast<std::size_t>(
-                                                     std::llround(end * static_cast<double>(examples.size()))));
+    const auto until = std::min(
+        examples.size(),
+        static_cast<std::size_t>(std::llround(end * static_cast<double>(examples.size()))));
     Examples part;
     for (; taken < until; ++taken) part.push_back(examples[order[taken]]);
     if (part.empty()) {
-      return bad_request("split", std::to_string(examples.size()) + " examples are too few for a part of " +
+      return bad_request("split", std::to_string(examples.size()) +
+                                      " examples are too few for a part of " +
                                       number_text(fraction));
     }
     out.push_back(std::move(part));

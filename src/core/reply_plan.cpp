@@ -11,10 +11,16 @@ Hash ReplyPlan::hash() const {
     if (const auto* forced = std::get_if<ForcedText>(&part)) {
       hasher.add(forced->text);
     } else if (const auto* label = std::get_if<LabelSlot>(&part)) {
-      hasher.add(label->field).add(label->lead).add(label->close).add(std::uint64_t{label->labels.size()});
+      hasher.add(label->field)
+          .add(label->lead)
+          .add(label->close)
+          .add(std::uint64_t{label->labels.size()});
       for (const std::string& text : label->labels) hasher.add(text);
     } else if (const auto* slot = std::get_if<TextSlot>(&part)) {
-      hasher.add(slot->field).add(slot->lead).add(slot->grammar).add(std::uint64_t{slot->max_tokens});
+      hasher.add(slot->field)
+          .add(slot->lead)
+          .add(slot->grammar)
+          .add(std::uint64_t{slot->max_tokens});
       for (const std::string& text : slot->stop) hasher.add(text);
     }
   }
@@ -33,7 +39,9 @@ bool ReplyPlan::is_single_choice() const {
 }
 
 std::size_t choose_label(const std::vector<double>& log_probs, const std::vector<double>& bias) {
-  const auto score = [&](std::size_t i) { return log_probs[i] - (i < bias.size() ? bias[i] : 0.0); };
+  const auto score = [&](std::size_t i) {
+    return log_probs[i] - (i < bias.size() ? bias[i] : 0.0);
+  };
   std::size_t best = 0;
   for (std::size_t i = 1; i < log_probs.size(); ++i) {
     if (score(i) > score(best)) best = i;

@@ -58,7 +58,8 @@ Result<std::vector<Field>> fields_from_json(const Value& json, const std::string
   return fields;
 }
 
-Result<void> check_fields(const std::vector<Field>& fields, const Value& values, std::string_view where) {
+Result<void> check_fields(const std::vector<Field>& fields, const Value& values,
+                          std::string_view where) {
   std::vector<std::string> faults;
   const std::string prefix = where.empty() ? std::string() : std::string(where) + ": ";
   for (const Field& field : fields) {
@@ -96,12 +97,14 @@ std::string Field::label() const {
   return out;
 }
 
-Result<Signature> Signature::make(std::vector<Field> inputs, std::vector<Field> outputs, std::string instructions) {
+Result<Signature> Signature::make(std::vector<Field> inputs, std::vector<Field> outputs,
+                                  std::string instructions) {
   std::set<std::string> seen;
   for (const std::vector<Field>* fields : {&inputs, &outputs}) {
     for (const Field& field : *fields) {
       if (!is_field_name(field.name)) {
-        return bad_request("signature", "'" + field.name + "' is not a field name (letters, digits and '_')");
+        return bad_request("signature",
+                           "'" + field.name + "' is not a field name (letters, digits and '_')");
       }
       if (!seen.insert(field.name).second) {
         return bad_request("signature", "field '" + field.name + "' is there twice");
@@ -112,8 +115,8 @@ Result<Signature> Signature::make(std::vector<Field> inputs, std::vector<Field> 
   Signature out;
   if (trim(instructions).empty()) {
     instructions = inputs.empty() ? "Produce the fields " + name_list(outputs) + "."
-                                  : "Given the fields " + name_list(inputs) + ", produce the fields " +
-                                        name_list(outputs) + ".";
+                                  : "Given the fields " + name_list(inputs) +
+                                        ", produce the fields " + name_list(outputs) + ".";
   }
   out.instructions_ = std::move(instructions);
   out.inputs_ = std::move(inputs);
@@ -138,14 +141,14 @@ Result<Signature> Signature::from_json(const Value& json, std::string_view where
 }
 
 const Field* Signature::find_output(std::string_view name) const {
-  const auto found =
-      std::find_if(outputs_.begin(), outputs_.end(), [&](const Field& field) { return field.name == name; });
+  const auto found = std::find_if(outputs_.begin(), outputs_.end(),
+                                  [&](const Field& field) { return field.name == name; });
   return found == outputs_.end() ? nullptr : &*found;
 }
 
 const Field* Signature::find(std::string_view name) const {
-  const auto found =
-      std::find_if(inputs_.begin(), inputs_.end(), [&](const Field& field) { return field.name == name; });
+  const auto found = std::find_if(inputs_.begin(), inputs_.end(),
+                                  [&](const Field& field) { return field.name == name; });
   return found != inputs_.end() ? &*found : find_output(name);
 }
 
@@ -155,25 +158,30 @@ Signature Signature::with_instructions(std::string instructions) const {
   return out;
 }
 
-Result<Signature> Signature::append_input(Field field) const { return insert_input(inputs_.size(), std::move(field)); }
+Result<Signature> Signature::append_input(Field field) const {
+  return insert_input(inputs_.size(), std::move(field));
+}
 Result<Signature> Signature::append_output(Field field) const {
   return insert_output(outputs_.size(), std::move(field));
 }
 
 Result<Signature> Signature::insert_input(std::size_t at, Field field) const {
   std::vector<Field> fields = inputs_;
-  fields.insert(fields.begin() + static_cast<std::ptrdiff_t>(std::min(at, fields.size())), std::move(field));
+  fields.insert(fields.begin() + static_cast<std::ptrdiff_t>(std::min(at, fields.size())),
+                std::move(field));
   return make(std::move(fields), outputs_, instructions_);
 }
 
 Result<Signature> Signature::insert_output(std::size_t at, Field field) const {
   std::vector<Field> fields = outputs_;
-  fields.insert(fields.begin() + static_cast<std::ptrdiff_t>(std::min(at, fields.size())), std::move(field));
+  fields.insert(fields.begin() + static_cast<std::ptrdiff_t>(std::min(at, fields.size())),
+                std::move(field));
   return make(inputs_, std::move(fields), instructions_);
 }
 
 Result<Signature> Signature::remove(std::string_view name) const {
-  if (!find(name)) return bad_request("signature", "there is no field '" + std::string(name) + "' to remove");
+  if (!find(name))
+    return bad_request("signature", "there is no field '" + std::string(name) + "' to remove");
   std::vector<Field> inputs = inputs_;
   std::vector<Field> outputs = outputs_;
   const auto is_it = [&](const Field& field) { return field.name == name; };
@@ -187,13 +195,18 @@ std::string Signature::to_string() const {
 }
 
 Value Signature::to_json() const {
-  return Value::object(
-      {{"instructions", instructions_}, {"inputs", fields_json(inputs_)}, {"outputs", fields_json(outputs_)}});
+  return Value::object({{"instructions", instructions_},
+                        {"inputs", fields_json(inputs_)},
+                        {"outputs", fields_json(outputs_)}});
 }
 
-Hash Signature::hash() const { return Hasher().add(instructions_).add(fields_hash()).finish(); }
+Hash Signature::hash() const {
+  return Hasher().add(instructions_).add(fields_hash()).finish();
+}
 
-Hash Signature::fields_hash() const { return to_json().without("instructions").hash(); }
+Hash Signature::fields_hash() const {
+  return to_json().without("instructions").hash();
+}
 
 Result<void> Signature::check_inputs(const Value& values, std::string_view where) const {
   return check_fields(inputs_, values, where);

@@ -9,8 +9,8 @@
 namespace hone {
 namespace {
 
-// A recursive-descent parser of the string form; the grammar is in docs/core.md. The first fault wins and is
-// kept with its column.
+// A recursive-descent parser of the string form; the grammar is in docs/core.md. The first fault
+// wins and is kept with its column.
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -34,8 +34,14 @@ class Parser {
   }
 
  private:
-  static bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_'; }
-  static bool is_name_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+  static constexpr int kMaxDepth = 50;
+
+  static bool is_name_start(char c) {
+    return std::isalpha(static_cast<unsigned char>(c)) || c == '_';
+  }
+  static bool is_name_char(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  }
 
   void skip_space() {
     while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
@@ -67,19 +73,21 @@ class Parser {
     if (!failed_ && peek() != '\0') fail("the end or ','");
   }
   Error fault() const {
-    const std::size_t line_start =
-        fault_at_ == 0 ? 0 : text_.rfind('\n', fault_at_ - 1) == std::string_view::npos
-                                 ? 0
-                                 : text_.rfind('\n', fault_at_ - 1) + 1;
+    const std::size_t line_start = fault_at_ == 0 ? 0
+                                   : text_.rfind('\n', fault_at_ - 1) == std::string_view::npos
+                                       ? 0
+                                       : text_.rfind('\n', fault_at_ - 1) + 1;
     const std::size_t line_end = std::min(text_.find('\n', line_start), text_.size());
     const std::string line(text_.substr(line_start, line_end - line_start));
     std::string what = message_;
     if (what.empty()) {
       what = "expected " + expected_ + ", found " +
-             (fault_at_ < text_.size() ? "'" + std::string(1, text_[fault_at_]) + "'" : std::string("the end"));
+             (fault_at_ < text_.size() ? "'" + std::string(1, text_[fault_at_]) + "'"
+                                       : std::string("the end"));
     }
-    return bad_request("signature, column " + std::to_string(fault_at_ + 1),
-                       what + "\n  " + line + "\n  " + std::string(fault_at_ - line_start, ' ') + "^");
+    return bad_request(
+        "signature, column " + std::to_string(fault_at_ + 1),
+        what + "\n  " + line + "\n  " + std::string(fault_at_ - line_start, ' ') + "^");
   }
 
   std::string name(const char* expected) {
@@ -113,13 +121,27 @@ class Parser {
     return out;
   }
 
+  // Types are walked by recursion everywhere, so their depth must not grow with what a user wrote.
   Type type() {
-    static const std::vector<std::string> known = {"str",  "int",  "float",    "bool",
+    skip_space();
+    if (depth_ >= kMaxDepth) {
+      reject(at_, "types may be nested at most " + std::to_string(kMaxDepth) + " deep");
+      return Type::str();
+    }
+    ++depth_;
+    Type out = type_at_depth();
+    --depth_;
+    return out;
+  }
+
+  Type type_at_depth() {
+    static const std::vector<std::string> known = {"str",  "int",  "float",   "bool",
                                                    "enum", "list", "optional"};
     if (peek() == '{') return structure();
     skip_space();
     const std::size_t start = at_;
-    const std::string word = name("a type (str, int, float, bool, enum(…), list[…], optional[…], {…})");
+    const std::string word =
+        name("a type (str, int, float, bool, enum(…), list[…], optional[…], {…})");
     if (failed_) return Type::str();
     Type out = Type::str();
     if (word == "str") {
@@ -144,7 +166,8 @@ class Parser {
       if (!failed_) out = Type::optional(type());
       if (!failed_ && !take("]")) fail("']'");
     } else {
-      reject(start, "unknown type '" + word + "'; expected str, int, float, bool, enum(…), list[…], " +
+      reject(start, "unknown type '" + word +
+                        "'; expected str, int, float, bool, enum(…), list[…], " +
                         "optional[…] or {…}" + did_you_mean(word, known));
     }
     while (!failed_ && take("?")) out = Type::optional(out);
@@ -161,7 +184,8 @@ class Parser {
       if (peek() == '"' || peek() == '\'') {
         label = quoted();
       } else {
-        while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != ')') label.push_back(text_[at_++]);
+        while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != ')')
+          label.push_back(text_[at_++]);
         label = std::string(trim(label));
       }
       if (failed_) break;
@@ -262,6 +286,7 @@ class Parser {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  int depth_ = 0;
   bool failed_ = false;
   std::size_t fault_at_ = 0;
   std::string expected_;
@@ -276,6 +301,8 @@ Result<Signature> Signature::parse(std::string_view text, std::string_view instr
   return make(std::move(fields->first), std::move(fields->second), std::string(instructions));
 }
 
-Result<Type> parse_type(std::string_view text) { return Parser(text).only_type(); }
+Result<Type> parse_type(std::string_view text) {
+  return Parser(text).only_type();
+}
 
 }  // namespace hone

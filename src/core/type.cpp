@@ -38,14 +38,22 @@ std::string range_text(const std::optional<T>& low, const std::optional<T>& high
 
 std::string_view kind_name(TypeKind kind) {
   switch (kind) {
-    case TypeKind::str: return "str";
-    case TypeKind::integer: return "int";
-    case TypeKind::real: return "float";
-    case TypeKind::boolean: return "bool";
-    case TypeKind::enumeration: return "enum";
-    case TypeKind::list: return "list";
-    case TypeKind::optional: return "optional";
-    case TypeKind::structure: return "struct";
+    case TypeKind::str:
+      return "str";
+    case TypeKind::integer:
+      return "int";
+    case TypeKind::real:
+      return "float";
+    case TypeKind::boolean:
+      return "bool";
+    case TypeKind::enumeration:
+      return "enum";
+    case TypeKind::list:
+      return "list";
+    case TypeKind::optional:
+      return "optional";
+    case TypeKind::structure:
+      return "struct";
   }
   return "str";
 }
@@ -94,10 +102,11 @@ void collect_faults(const Type& type, const Value& value, const std::string& whe
       if (!value.is_string()) return wrong_kind();
       const auto& labels = type.labels();
       if (std::find(labels.begin(), labels.end(), value.as_string()) == labels.end()) {
-        const std::vector<std::string> shown(labels.begin(),
-                                             labels.begin() + std::min<std::ptrdiff_t>(std::ssize(labels), 8));
+        const std::vector<std::string> shown(
+            labels.begin(), labels.begin() + std::min<std::ptrdiff_t>(std::ssize(labels), 8));
         fault("'" + shorten(value.as_string(), 60) + "' is not one of " + join(shown, ", ") +
-              (labels.size() > shown.size() ? ", … (" + std::to_string(labels.size()) + " labels)" : "") +
+              (labels.size() > shown.size() ? ", … (" + std::to_string(labels.size()) + " labels)"
+                                            : "") +
               did_you_mean(value.as_string(), labels));
       }
       return;
@@ -131,29 +140,42 @@ void collect_faults(const Type& type, const Value& value, const std::string& whe
 
 }  // namespace
 
-Type Type::str() { return Type(std::make_shared<const Node>()); }
-Type Type::integer() { return Type(std::make_shared<const Node>(Node{TypeKind::integer, {}, {}, {}, {}, {}})); }
-Type Type::real() { return Type(std::make_shared<const Node>(Node{TypeKind::real, {}, {}, {}, {}, {}})); }
-Type Type::boolean() { return Type(std::make_shared<const Node>(Node{TypeKind::boolean, {}, {}, {}, {}, {}})); }
+Type Type::str() {
+  return Type(std::make_shared<const Node>());
+}
+Type Type::integer() {
+  return Type(std::make_shared<const Node>(Node{TypeKind::integer, {}, {}, {}, {}, {}}));
+}
+Type Type::real() {
+  return Type(std::make_shared<const Node>(Node{TypeKind::real, {}, {}, {}, {}, {}}));
+}
+Type Type::boolean() {
+  return Type(std::make_shared<const Node>(Node{TypeKind::boolean, {}, {}, {}, {}, {}}));
+}
 
 Type Type::enumeration(std::vector<std::string> labels) {
   if (labels.empty()) throw_error(bad_request("enum", "needs at least one label"));
   std::set<std::string> seen;
   for (const std::string& label : labels) {
     if (label.empty()) throw_error(bad_request("enum", "a label is empty"));
-    if (!seen.insert(label).second) throw_error(bad_request("enum", "label '" + label + "' is there twice"));
+    if (!seen.insert(label).second)
+      throw_error(bad_request("enum", "label '" + label + "' is there twice"));
   }
-  return Type(std::make_shared<const Node>(Node{TypeKind::enumeration, {}, {}, std::move(labels), {}, {}}));
+  return Type(
+      std::make_shared<const Node>(Node{TypeKind::enumeration, {}, {}, std::move(labels), {}, {}}));
 }
 
 Type Type::list(Type element) {
-  return Type(std::make_shared<const Node>(Node{TypeKind::list, {}, {}, {}, {std::move(element)}, {}}));
+  return Type(
+      std::make_shared<const Node>(Node{TypeKind::list, {}, {}, {}, {std::move(element)}, {}}));
 }
 Type Type::optional(Type element) {
-  return Type(std::make_shared<const Node>(Node{TypeKind::optional, {}, {}, {}, {std::move(element)}, {}}));
+  return Type(
+      std::make_shared<const Node>(Node{TypeKind::optional, {}, {}, {}, {std::move(element)}, {}}));
 }
 Type Type::structure(std::vector<TypeField> fields) {
-  return Type(std::make_shared<const Node>(Node{TypeKind::structure, {}, {}, {}, {}, std::move(fields)}));
+  return Type(
+      std::make_shared<const Node>(Node{TypeKind::structure, {}, {}, {}, {}, std::move(fields)}));
 }
 
 Type Type::with_description(std::string description) const {
@@ -167,31 +189,50 @@ Type Type::with_limits(Limits limits) const {
   return Type(std::make_shared<const Node>(std::move(node)));
 }
 
-TypeKind Type::kind() const { return node_->kind; }
-const std::string& Type::description() const { return node_->description; }
-const Limits& Type::limits() const { return node_->limits; }
-const std::vector<std::string>& Type::labels() const { return node_->labels; }
-Type Type::element() const { return node_->element.at(0); }
-const std::vector<TypeField>& Type::fields() const { return node_->fields; }
+TypeKind Type::kind() const {
+  return node_->kind;
+}
+const std::string& Type::description() const {
+  return node_->description;
+}
+const Limits& Type::limits() const {
+  return node_->limits;
+}
+const std::vector<std::string>& Type::labels() const {
+  return node_->labels;
+}
+Type Type::element() const {
+  return node_->element.at(0);
+}
+const std::vector<TypeField>& Type::fields() const {
+  return node_->fields;
+}
 
 std::string Type::to_string() const {
   const Limits& limits = node_->limits;
   switch (node_->kind) {
-    case TypeKind::str: return "str" + range_text(limits.min_length, limits.max_length);
-    case TypeKind::integer: return "int" + range_text(limits.min, limits.max);
-    case TypeKind::real: return "float" + range_text(limits.min, limits.max);
-    case TypeKind::boolean: return "bool";
+    case TypeKind::str:
+      return "str" + range_text(limits.min_length, limits.max_length);
+    case TypeKind::integer:
+      return "int" + range_text(limits.min, limits.max);
+    case TypeKind::real:
+      return "float" + range_text(limits.min, limits.max);
+    case TypeKind::boolean:
+      return "bool";
     case TypeKind::enumeration: {
       std::vector<std::string> labels;
       for (const std::string& label : node_->labels) labels.push_back(label_text(label));
       return "enum(" + join(labels, ", ") + ")";
     }
     case TypeKind::list:
-      return "list[" + element().to_string() + "]" + range_text(limits.min_length, limits.max_length);
-    case TypeKind::optional: return "optional[" + element().to_string() + "]";
+      return "list[" + element().to_string() + "]" +
+             range_text(limits.min_length, limits.max_length);
+    case TypeKind::optional:
+      return "optional[" + element().to_string() + "]";
     case TypeKind::structure: {
       std::vector<std::string> fields;
-      for (const TypeField& field : node_->fields) fields.push_back(field.name + ": " + field.type.to_string());
+      for (const TypeField& field : node_->fields)
+        fields.push_back(field.name + ": " + field.type.to_string());
       return "{" + join(fields, ", ") + "}";
     }
   }
@@ -233,7 +274,8 @@ Result<Type> Type::from_json(const Value& json, std::string_view where) {
   } else if (name == "enum") {
     std::vector<std::string> labels;
     const Value listed = json.get("labels");
-    if (!listed.is_list() || listed.size() == 0) return bad_request(place, "an enum needs \"labels\"");
+    if (!listed.is_list() || listed.size() == 0)
+      return bad_request(place, "an enum needs \"labels\"");
     for (const Value& label : listed.as_list()) {
       if (!label.is_string() || label.as_string().empty() ||
           std::find(labels.begin(), labels.end(), label.as_string()) != labels.end()) {
@@ -275,7 +317,8 @@ Result<Type> Type::from_json(const Value& json, std::string_view where) {
   length("min_length", limits.min_length);
   length("max_length", limits.max_length);
   type = type.with_limits(limits);
-  if (const Value text = json.get("description"); text.is_string()) type = type.with_description(text.as_string());
+  if (const Value text = json.get("description"); text.is_string())
+    type = type.with_description(text.as_string());
   return type;
 }
 

@@ -1,6 +1,7 @@
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include <nlohmann/json.hpp>
 
 #include "hone/base/text.hpp"
 #include "hone/core/value.hpp"
@@ -8,9 +9,11 @@
 namespace hone {
 namespace {
 
-constexpr std::size_t kMaxDepth = 200;  // deeper texts would exhaust the stack of whoever walks the value
+constexpr std::size_t kMaxDepth =
+    200;  // deeper texts would exhaust the stack of whoever walks the value
 
-// Builds a Value while nlohmann's parser walks the text, which keeps field order and needs no second tree.
+// Builds a Value while nlohmann's parser walks the text, which keeps field order and needs no
+// second tree.
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
   bool null() override { return put(Value()); }
@@ -20,7 +23,9 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     if (std::in_range<std::int64_t>(value)) return put(Value(static_cast<std::int64_t>(value)));
     return put(Value(static_cast<double>(value)));
   }
-  bool number_float(number_float_t value, const string_t&) override { return put(Value(double{value})); }
+  bool number_float(number_float_t value, const string_t&) override {
+    return put(Value(double{value}));
+  }
   bool string(string_t& value) override { return put(Value(std::move(value))); }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(true); }
@@ -39,7 +44,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     open_.pop_back();
     return put(Value::list(std::move(level.items)));
   }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& fault) override {
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::json::exception& fault) override {
     position_ = position;
     message_ = fault.what();
     return false;
@@ -84,8 +90,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   std::string message_;
 };
 
-// nlohmann words its faults as "[json.exception…] parse error at line 1, column 5: …: what"; the last part is
-// what a person needs.
+// nlohmann words its faults as "[json.exception…] parse error at line 1, column 5: …: what"; the
+// last part is what a person needs.
 std::string plain_fault(const std::string& message) {
   const std::size_t at = message.find("parse error at ");
   if (at == std::string::npos) return message;
@@ -102,13 +108,27 @@ void write_string(std::string& out, std::string_view text) {
   out.push_back('"');
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out += "\\u00";
@@ -130,9 +150,15 @@ void new_line(std::string& out, int indent, int depth) {
 
 void write(std::string& out, const Value& value, int indent, int depth) {
   switch (value.kind()) {
-    case ValueKind::null: out += "null"; break;
-    case ValueKind::boolean: out += value.as_bool() ? "true" : "false"; break;
-    case ValueKind::integer: out += std::to_string(value.as_int()); break;
+    case ValueKind::null:
+      out += "null";
+      break;
+    case ValueKind::boolean:
+      out += value.as_bool() ? "true" : "false";
+      break;
+    case ValueKind::integer:
+      out += std::to_string(value.as_int());
+      break;
     case ValueKind::real: {
       const double number = value.as_double();
       if (!std::isfinite(number)) {
@@ -144,7 +170,9 @@ void write(std::string& out, const Value& value, int indent, int depth) {
       if (digits.find_first_of(".e") == std::string::npos) out += ".0";
       break;
     }
-    case ValueKind::string: write_string(out, value.as_string()); break;
+    case ValueKind::string:
+      write_string(out, value.as_string());
+      break;
     case ValueKind::list: {
       out.push_back('[');
       bool first = true;

@@ -22,7 +22,8 @@ class LaneExecutor final : public LmExecutor {
   explicit LaneExecutor(Gate& gate) : gate_(&gate) {}
   void set_task(std::size_t task) { task_ = task; }
 
-  Result<LmReply> complete(const Lm& lm, const LmRequest& request, const std::stop_token& stop) override {
+  Result<LmReply> complete(const Lm& lm, const LmRequest& request,
+                           const std::stop_token& stop) override {
     if (lm.info().likes_batches) return gate_->complete(task_, lm, request);
     return lm.complete_one(request, stop);
   }
@@ -32,7 +33,8 @@ class LaneExecutor final : public LmExecutor {
   std::size_t task_ = 0;
 };
 
-// Whether a failure says something about the program (it scores 0) or only about the world (it has no score).
+// Whether a failure says something about the program (it scores 0) or only about the world (it has
+// no score).
 bool is_own_failure(const Error& error) {
   return error.kind == ErrorKind::bad_reply || error.kind == ErrorKind::bad_request;
 }
@@ -79,13 +81,13 @@ double Evaluation::mean() const {
 }
 
 std::size_t Evaluation::scored() const {
-  return static_cast<std::size_t>(
-      std::count_if(rollouts.begin(), rollouts.end(), [](const Rollout& r) { return r.score.has_value(); }));
+  return static_cast<std::size_t>(std::count_if(
+      rollouts.begin(), rollouts.end(), [](const Rollout& r) { return r.score.has_value(); }));
 }
 
 std::size_t Evaluation::failures() const {
-  return static_cast<std::size_t>(
-      std::count_if(rollouts.begin(), rollouts.end(), [](const Rollout& r) { return r.error.has_value(); }));
+  return static_cast<std::size_t>(std::count_if(
+      rollouts.begin(), rollouts.end(), [](const Rollout& r) { return r.error.has_value(); }));
 }
 
 std::size_t Evaluation::parse_failures() const {
@@ -110,18 +112,22 @@ std::pair<double, double> Evaluation::interval() const {
   return mean_interval(scores);
 }
 
-Evaluator::Evaluator(const Lm& lm, EvaluatorOptions options) : lm_(&lm), options_(std::move(options)) {}
+Evaluator::Evaluator(const Lm& lm, EvaluatorOptions options)
+    : lm_(&lm), options_(std::move(options)) {}
 
-std::vector<Rollout> Evaluator::run(std::span<const RolloutTask> tasks, const Metric* metric) const {
+std::vector<Rollout> Evaluator::run(std::span<const RolloutTask> tasks,
+                                    const Metric* metric) const {
   std::vector<Rollout> rollouts(tasks.size());
   if (tasks.empty()) return rollouts;
   std::map<const Program*, Hash> identities;
   for (const RolloutTask& task : tasks) {
-    if (!identities.contains(task.program)) identities.emplace(task.program, task.program->candidate().hash());
+    if (!identities.contains(task.program))
+      identities.emplace(task.program, task.program->candidate().hash());
   }
   bool batches = lm_->info().likes_batches;
   for (const auto& [name, lm] : options_.models) batches = batches || lm->info().likes_batches;
-  const std::size_t lanes = std::min(tasks.size(), batches ? kBatchLanes : std::max<std::size_t>(1, options_.threads));
+  const std::size_t lanes =
+      std::min(tasks.size(), batches ? kBatchLanes : std::max<std::size_t>(1, options_.threads));
 
   Gate gate(lanes, options_.stop);
   Progress progress(options_.observer, tasks.size());
@@ -143,26 +149,30 @@ std::vector<Rollout> Evaluator::run(std::span<const RolloutTask> tasks, const Me
     if (options_.stop.stop_requested()) {
       rollout.error = stopped("evaluation", "a stop was asked for");
     } else {
-      Result<Value> prediction = task.program->run(call, task.example->inputs(task.program->signature()));
+      Result<Value> prediction =
+          task.program->run(call, task.example->inputs(task.program->signature()));
       if (!prediction) {
         rollout.error = prediction.error();
         if (metric && is_own_failure(*rollout.error)) rollout.score = 0.0;
       } else {
         rollout.prediction = *std::move(prediction);
         if (metric) {
-          Result<Score> score = (*metric)(Outcome{*task.example, rollout.prediction, call.trace(), call});
+          Result<Score> score =
+              (*metric)(Outcome{*task.example, rollout.prediction, call.trace(), call});
           if (score && std::isfinite(score->value)) {
             rollout.score = score->value;
             rollout.feedback = std::move(score->feedback);
           } else {
-            rollout.error = score ? internal_error("metric " + metric->name(), "gave a score that is no number")
-                                  : score.error();
+            rollout.error =
+                score ? internal_error("metric " + metric->name(), "gave a score that is no number")
+                      : score.error();
           }
         }
       }
     }
     rollout.trace = call.take_trace();
-    rollout.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    rollout.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     progress.add(rollout.trace.usage());
   };
   const auto lane = [&] {
@@ -186,7 +196,8 @@ std::vector<Rollout> Evaluator::run(std::span<const RolloutTask> tasks, const Me
   return rollouts;
 }
 
-Evaluation Evaluator::evaluate(const Program& program, const Examples& examples, const Metric& metric) const {
+Evaluation Evaluator::evaluate(const Program& program, const Examples& examples,
+                               const Metric& metric) const {
   std::vector<RolloutTask> tasks;
   tasks.reserve(examples.size());
   for (const Example& example : examples) tasks.push_back({&program, &example, 0, std::nullopt});

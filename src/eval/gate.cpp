@@ -27,7 +27,8 @@ void Gate::send(std::unique_lock<std::mutex>& lock) {
   // Nobody else can arrive while the lock is open: every active lane is in `batch`.
   std::vector<Waiting*> batch = std::exchange(waiting_, {});
   lock.unlock();
-  std::sort(batch.begin(), batch.end(), [](const Waiting* a, const Waiting* b) { return a->order < b->order; });
+  std::sort(batch.begin(), batch.end(),
+            [](const Waiting* a, const Waiting* b) { return a->order < b->order; });
   std::vector<Waiting*> left = std::move(batch);
   std::vector<std::pair<Waiting*, Result<LmReply>>> done;
   while (!left.empty()) {
@@ -44,7 +45,8 @@ void Gate::send(std::unique_lock<std::mutex>& lock) {
       requests.push_back(*entry->request);
     }
     std::vector<Result<LmReply>> replies = lm->complete(requests, stop_);
-    for (std::size_t i = 0; i < group.size(); ++i) done.emplace_back(group[i], std::move(replies[i]));
+    for (std::size_t i = 0; i < group.size(); ++i)
+      done.emplace_back(group[i], std::move(replies[i]));
     left = std::move(others);
   }
   lock.lock();

@@ -14,9 +14,10 @@
 
 namespace hone {
 
-// Every lane runs one rollout at a time on its own thread. A request waits here until each lane waits too (or has
-// left); then one of them sends everything as one batch, sorted by task. So what a batch holds, and in which
-// order, follows from the tasks alone and not from timing, and a batching engine sees as much at once as there is.
+// Every lane runs one rollout at a time on its own thread. A request waits here until each lane
+// waits too (or has left); then one of them sends everything as one batch, sorted by task. So what
+// a batch holds, and in which order, follows from the tasks alone and not from timing, and a
+// batching engine sees as much at once as there is.
 class Gate {
  public:
   Gate(std::size_t lanes, std::stop_token stop) : active_(lanes), stop_(std::move(stop)) {}

@@ -12,8 +12,9 @@ namespace hone {
 // The bytes of a file. bad_request when it is missing, a directory or unreadable.
 Result<std::string> read_file(const std::filesystem::path& path);
 
-// Writes all or nothing: into a temporary file beside `path`, flushed to disk, then renamed over it. On any
-// failure (full disk, no permission) the old file is untouched and the temporary one removed.
+// Writes all or nothing: into a temporary file beside `path`, flushed to disk, then renamed over
+// it. On any failure (full disk, no permission) the old file is untouched and the temporary one
+// removed.
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace hone

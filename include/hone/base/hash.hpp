@@ -12,8 +12,8 @@
 
 namespace hone {
 
-// 128-bit content hash (XXH3). Stable across runs, machines and versions of hone: it is stored in files.
-// Not a cryptographic hash.
+// 128-bit content hash (XXH3). Stable across runs, machines and versions of hone: it is stored in
+// files. Not a cryptographic hash.
 struct Hash {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
@@ -24,7 +24,8 @@ struct Hash {
 
 Hash hash_of(std::string_view bytes);
 
-// Combines parts so that ("ab", "c") and ("a", "bc") differ. Not thread safe; cheap for short inputs.
+// Combines parts so that ("ab", "c") and ("a", "bc") differ. Not thread safe; cheap for short
+// inputs.
 class Hasher {
  public:
   Hasher& add(std::string_view bytes);
@@ -37,12 +38,15 @@ class Hasher {
   std::string buffer_;
 };
 
-// SHA-256 of a file in lower-case hexadecimal; an error when it cannot be read. Reads in 1 MiB pieces.
+// SHA-256 of a file in lower-case hexadecimal; an error when it cannot be read. Reads in 1 MiB
+// pieces.
 Result<std::string> sha256_file(const std::filesystem::path& path);
 
 }  // namespace hone
 
 template <>
 struct std::hash<hone::Hash> {
-  std::size_t operator()(const hone::Hash& h) const noexcept { return static_cast<std::size_t>(h.low ^ h.high); }
+  std::size_t operator()(const hone::Hash& h) const noexcept {
+    return static_cast<std::size_t>(h.low ^ h.high);
+  }
 };

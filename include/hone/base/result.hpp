@@ -22,8 +22,9 @@ enum class ErrorKind {
 
 std::string_view to_string(ErrorKind kind);
 
-// `where` is the place a person would look at: "train.jsonl:17", "signature, column 12", a parameter path.
-// `message` says what is wrong there and, where it can, what to do; several faults are joined by "; ".
+// `where` is the place a person would look at: "train.jsonl:17", "signature, column 12", a
+// parameter path. `message` says what is wrong there and, where it can, what to do; several faults
+// are joined by "; ".
 struct Error {
   ErrorKind kind = ErrorKind::internal;
   std::string where;

@@ -12,8 +12,9 @@
 
 namespace hone {
 
-// SplitMix64 stream (Steele, Lea, Flood 2014). A value: copying forks the stream. Streams with different
-// purposes are derived with `Rng(seed, hash)`, so thread count and order of work never change a result.
+// SplitMix64 stream (Steele, Lea, Flood 2014). A value: copying forks the stream. Streams with
+// different purposes are derived with `Rng(seed, hash)`, so thread count and order of work never
+// change a result.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed) : state_(seed) {}
@@ -21,11 +22,12 @@ class Rng {
   Rng(std::uint64_t seed, std::string_view stream);
 
   std::uint64_t next();
-  double uniform();                    // in [0, 1)
-  std::size_t below(std::size_t n);    // in [0, n); precondition n > 0; unbiased
-  double normal();                     // mean 0, standard deviation 1
-  std::size_t poisson(double mean);    // for small means (below about 30)
-  std::size_t weighted(std::span<const double> weights);  // index by non-negative weight; their sum > 0
+  double uniform();                  // in [0, 1)
+  std::size_t below(std::size_t n);  // in [0, n); precondition n > 0; unbiased
+  double normal();                   // mean 0, standard deviation 1
+  std::size_t poisson(double mean);  // for small means (below about 30)
+  std::size_t weighted(
+      std::span<const double> weights);  // index by non-negative weight; their sum > 0
 
   template <class T>
   void shuffle(std::vector<T>& items) {

@@ -14,13 +14,15 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 std::string to_lower(std::string_view text);  // ASCII letters only
 // True when bytes are well-formed UTF-8 (no overlong forms, no surrogates).
 bool is_utf8(std::string_view bytes);
-// Replaces every ill-formed byte by U+FFFD, so that what goes into JSON or a prompt is always UTF-8.
+// Replaces every ill-formed byte by U+FFFD, so that what goes into JSON or a prompt is always
+// UTF-8.
 std::string to_utf8(std::string_view bytes);
 // Number as the shortest text that reads back the same: "0.1", "12", "1e+30".
 std::string number_text(double number);
 // Glob with `*` (any run, dots included) and `?` (one character).
 bool glob_match(std::string_view pattern, std::string_view text);
-// Up to `count` of `known` nearest to `name` by edit distance, nearest first; empty when none is near.
+// Up to `count` of `known` nearest to `name` by edit distance, nearest first; empty when none is
+// near.
 std::vector<std::string> nearest_names(std::string_view name, std::span<const std::string> known,
                                        std::size_t count = 3);
 // ": did you mean a, b?" for messages about unknown names; empty when nothing is near.

@@ -18,8 +18,8 @@
 
 namespace hone {
 
-// An object of named values, identified by its content: the same example is the same wherever it stands, so
-// that train and validation entries never collide and caches survive reordering.
+// An object of named values, identified by its content: the same example is the same wherever it
+// stands, so that train and validation entries never collide and caches survive reordering.
 class Example {
  public:
   explicit Example(Value fields) : fields_(std::move(fields)), id_(fields_.hash()) {}
@@ -37,10 +37,11 @@ class Example {
 
 using Examples = std::vector<Example>;
 
-// Reads .jsonl (one object a line, blank lines skipped), .json (an array of objects) or .csv (header line,
-// RFC 4180 quoting; every value a string), chosen by the file's extension. Numbers, labels and lists given as
-// strings are read as the signature's types where a signature is given, and every example must have its fields.
-// A bad_request names file and line: "train.jsonl:17: not JSON: …". An empty file is an error.
+// Reads .jsonl (one object a line, blank lines skipped), .json (an array of objects) or .csv
+// (header line, RFC 4180 quoting; every value a string), chosen by the file's extension. Numbers,
+// labels and lists given as strings are read as the signature's types where a signature is given,
+// and every example must have its fields. A bad_request names file and line: "train.jsonl:17: not
+// JSON: …". An empty file is an error.
 struct LoadOptions {
   std::optional<Signature> signature;
   std::optional<std::size_t> limit;  // only the first so many
@@ -52,9 +53,9 @@ enum class DataFormat { jsonl, json, csv };
 Result<Examples> parse_examples(std::string_view text, DataFormat format, std::string_view where,
                                 const LoadOptions& options = {});
 
-// Shuffles with the seed, then cuts in order; fractions must be positive and sum to at most 1. Any split that
-// would be empty is a bad_request.
-Result<std::vector<Examples>> split_examples(const Examples& examples, std::span<const double> fractions,
-                                             std::uint64_t seed);
+// Shuffles with the seed, then cuts in order; fractions must be positive and sum to at most 1. Any
+// split that would be empty is a bad_request.
+Result<std::vector<Examples>> split_examples(const Examples& examples,
+                                             std::span<const double> fractions, std::uint64_t seed);
 
 }  // namespace hone

@@ -33,10 +33,12 @@ struct RealDomain {
   double high = 0;
   bool log_scale = false;
 };
-// Written by hone itself after looking at unlabelled inputs (calibration biases); never searched over.
+// Written by hone itself after looking at unlabelled inputs (calibration biases); never searched
+// over.
 struct LearnedDomain {};
 
-using Domain = std::variant<TextDomain, DemoDomain, ChoiceDomain, IntDomain, RealDomain, LearnedDomain>;
+using Domain =
+    std::variant<TextDomain, DemoDomain, ChoiceDomain, IntDomain, RealDomain, LearnedDomain>;
 
 std::string_view domain_name(const Domain& domain);
 
@@ -54,8 +56,8 @@ struct Param {
   std::optional<Condition> condition;
 };
 
-// A choice of values for some of a program's parameters; the rest keep what the program has. An ordered value
-// with a content hash; copies are as cheap as a small map of shared values.
+// A choice of values for some of a program's parameters; the rest keep what the program has. An
+// ordered value with a content hash; copies are as cheap as a small map of shared values.
 class Candidate {
  public:
   Candidate() = default;
@@ -76,7 +78,8 @@ class Candidate {
 
 // Whether `value` lies in `domain`; a bad_request whose place is `path` otherwise.
 Result<void> check_domain(const Domain& domain, const Value& value, std::string_view path);
-// Every path must be one of `params` and every value in its domain; all faults at once, near names suggested.
+// Every path must be one of `params` and every value in its domain; all faults at once, near names
+// suggested.
 Result<void> check_candidate(const Candidate& candidate, std::span<const Param> params);
 
 }  // namespace hone

@@ -22,10 +22,11 @@ struct Field {
   friend bool operator==(const Field&, const Field&) = default;
 };
 
-// Instructions, inputs and outputs. A value: every edit returns a new one. Build one from a string, from JSON,
-// or from C++ structs (typed/signature_of.hpp):
+// Instructions, inputs and outputs. A value: every edit returns a new one. Build one from a string,
+// from JSON, or from C++ structs (typed/signature_of.hpp):
 //
-//   Signature::parse("question, context: list[str] -> answer: str(..200), confidence: enum(low, high)")
+//   Signature::parse("question, context: list[str] -> answer: str(..200), confidence: enum(low,
+//   high)")
 //
 // A field may carry a description: `age: int(0..120) "in years"`. A field without a type is a str.
 class Signature {
@@ -34,7 +35,8 @@ class Signature {
   static Result<Signature> parse(std::string_view text, std::string_view instructions = {});
   static Result<Signature> from_json(const Value& json, std::string_view where = "signature");
   // Field names must be well formed and different from each other, with at least one output.
-  static Result<Signature> make(std::vector<Field> inputs, std::vector<Field> outputs, std::string instructions = {});
+  static Result<Signature> make(std::vector<Field> inputs, std::vector<Field> outputs,
+                                std::string instructions = {});
 
   // Never empty: without given ones, "Given the fields a, b, produce the fields c."
   const std::string& instructions() const { return instructions_; }
@@ -44,7 +46,8 @@ class Signature {
   const Field* find_output(std::string_view name) const;
 
   Signature with_instructions(std::string instructions) const;
-  // At the end, or before position `at` of the inputs or outputs; bad_request on a name already taken.
+  // At the end, or before position `at` of the inputs or outputs; bad_request on a name already
+  // taken.
   Result<Signature> append_input(Field field) const;
   Result<Signature> append_output(Field field) const;
   Result<Signature> insert_input(std::size_t at, Field field) const;
@@ -56,7 +59,8 @@ class Signature {
   Hash hash() const;         // of everything, instructions included
   Hash fields_hash() const;  // of the fields alone: what a saved program must agree with
 
-  // All inputs there and of their types; all faults at once. Fields the signature does not name are allowed.
+  // All inputs there and of their types; all faults at once. Fields the signature does not name are
+  // allowed.
   Result<void> check_inputs(const Value& values, std::string_view where) const;
   Result<void> check_outputs(const Value& values, std::string_view where) const;
 

@@ -11,8 +11,8 @@
 
 namespace hone {
 
-// What was spent. Token counts are the model's own; `computed_tokens` are those that went through the model:
-// prompt tokens less whatever was shared or cached, plus generated ones.
+// What was spent. Token counts are the model's own; `computed_tokens` are those that went through
+// the model: prompt tokens less whatever was shared or cached, plus generated ones.
 struct Usage {
   std::int64_t lm_calls = 0;
   std::int64_t cached_calls = 0;  // answered without the model; counted in lm_calls too
@@ -23,7 +23,8 @@ struct Usage {
   Usage& operator+=(const Usage& other);
 };
 
-// Log-probabilities of every label of one enum field, in the order of the type's labels, before calibration.
+// Log-probabilities of every label of one enum field, in the order of the type's labels, before
+// calibration.
 struct LabelScores {
   std::string field;
   std::vector<double> log_probs;
@@ -33,7 +34,7 @@ struct LabelScores {
 struct TraceStep {
   std::string path;  // of the predictor
   Value inputs;
-  Value outputs;     // null when the step failed
+  Value outputs;  // null when the step failed
   Prompt prompt;
   std::string reply;
   std::vector<LabelScores> labels;

@@ -15,8 +15,8 @@ namespace hone {
 
 enum class TypeKind { str, integer, real, boolean, enumeration, list, optional, structure };
 
-// Bounds a value must keep. `min` and `max` are for numbers (inclusive); the lengths are characters of a str
-// (counted in bytes of UTF-8) or items of a list.
+// Bounds a value must keep. `min` and `max` are for numbers (inclusive); the lengths are characters
+// of a str (counted in bytes of UTF-8) or items of a list.
 struct Limits {
   std::optional<double> min;
   std::optional<double> max;
@@ -36,7 +36,8 @@ class Type {
   static Type integer();
   static Type real();
   static Type boolean();
-  // Precondition: at least one label, all different (a parser reports this as an error; here it throws).
+  // Precondition: at least one label, all different (a parser reports this as an error; here it
+  // throws).
   static Type enumeration(std::vector<std::string> labels);
   static Type list(Type element);
   static Type optional(Type element);
@@ -46,7 +47,7 @@ class Type {
   Type with_limits(Limits limits) const;
 
   TypeKind kind() const;
-  const std::string& description() const;          // empty when there is none
+  const std::string& description() const;  // empty when there is none
   const Limits& limits() const;
   const std::vector<std::string>& labels() const;  // of an enumeration
   Type element() const;                            // of a list or optional
@@ -58,8 +59,8 @@ class Type {
   Value to_json() const;
   static Result<Type> from_json(const Value& json, std::string_view where);
 
-  // Whether a value fits exactly (an int fits float). All faults at once, in one message whose places start
-  // with `where` ("answer.items[2]").
+  // Whether a value fits exactly (an int fits float). All faults at once, in one message whose
+  // places start with `where` ("answer.items[2]").
   Result<void> check(const Value& value, std::string_view where) const;
 
   friend bool operator==(const Type& a, const Type& b);

@@ -20,23 +20,26 @@ enum class ValueKind { null, boolean, integer, real, string, list, object };
 
 std::string_view to_string(ValueKind kind);
 
-// An immutable JSON-like value; objects keep the order of their fields. Copies are cheap (lists and objects are
-// shared, never changed) and safe to read from many threads.
+// An immutable JSON-like value; objects keep the order of their fields. Copies are cheap (lists and
+// objects are shared, never changed) and safe to read from many threads.
 class Value {
  public:
   using List = std::vector<Value>;
   using Object = std::vector<std::pair<std::string, Value>>;
 
-  Value() = default;  // null
-  Value(bool value) : state_(value) {}                               // NOLINT(google-explicit-constructor)
-  Value(int value) : state_(static_cast<std::int64_t>(value)) {}      // NOLINT(google-explicit-constructor)
-  Value(std::int64_t value) : state_(value) {}                       // NOLINT(google-explicit-constructor)
-  Value(std::size_t value) : state_(static_cast<std::int64_t>(value)) {}  // NOLINT(google-explicit-constructor)
-  Value(double value) : state_(value) {}                             // NOLINT(google-explicit-constructor)
-  Value(std::string value) : state_(std::move(value)) {}             // NOLINT(google-explicit-constructor)
-  Value(std::string_view value) : state_(std::string(value)) {}      // NOLINT(google-explicit-constructor)
-  Value(const char* value) : state_(std::string(value)) {}           // NOLINT(google-explicit-constructor)
-  Value(List items);                                                 // NOLINT(google-explicit-constructor)
+  Value() = default;                    // null
+  Value(bool value) : state_(value) {}  // NOLINT(google-explicit-constructor)
+  Value(int value)
+      : state_(static_cast<std::int64_t>(value)) {}  // NOLINT(google-explicit-constructor)
+  Value(std::int64_t value) : state_(value) {}       // NOLINT(google-explicit-constructor)
+  Value(std::size_t value)
+      : state_(static_cast<std::int64_t>(value)) {}       // NOLINT(google-explicit-constructor)
+  Value(double value) : state_(value) {}                  // NOLINT(google-explicit-constructor)
+  Value(std::string value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Value(std::string_view value)
+      : state_(std::string(value)) {}                       // NOLINT(google-explicit-constructor)
+  Value(const char* value) : state_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
+  Value(List items);                                        // NOLINT(google-explicit-constructor)
 
   static Value list(List items) { return Value(std::move(items)); }
   // Later fields of the same name replace earlier ones, in the earlier one's place.
@@ -48,7 +51,9 @@ class Value {
   bool is_null() const noexcept { return kind() == ValueKind::null; }
   bool is_bool() const noexcept { return kind() == ValueKind::boolean; }
   bool is_int() const noexcept { return kind() == ValueKind::integer; }
-  bool is_number() const noexcept { return kind() == ValueKind::integer || kind() == ValueKind::real; }
+  bool is_number() const noexcept {
+    return kind() == ValueKind::integer || kind() == ValueKind::real;
+  }
   bool is_string() const noexcept { return kind() == ValueKind::string; }
   bool is_list() const noexcept { return kind() == ValueKind::list; }
   bool is_object() const noexcept { return kind() == ValueKind::object; }
@@ -61,7 +66,8 @@ class Value {
   const List& as_list() const { return *std::get<std::shared_ptr<const List>>(state_); }
   const Object& as_object() const { return *std::get<std::shared_ptr<const Object>>(state_); }
 
-  // The field of an object, or nullptr when there is none (or this is no object). Linear in the fields.
+  // The field of an object, or nullptr when there is none (or this is no object). Linear in the
+  // fields.
   const Value* find(std::string_view name) const;
   // The field, or null.
   Value get(std::string_view name) const;
@@ -72,13 +78,15 @@ class Value {
   // Number of items or fields; 0 for scalars.
   std::size_t size() const;
 
-  // One JSON text. An object's order is kept; a bad text is a bad_request whose message gives line and column.
+  // One JSON text. An object's order is kept; a bad text is a bad_request whose message gives line
+  // and column.
   static Result<Value> parse_json(std::string_view text, std::string_view where = {});
-  // Compact when indent < 0. Numbers are written as the shortest text that reads back the same; ill-formed
-  // UTF-8 is replaced; non-finite reals become null.
+  // Compact when indent < 0. Numbers are written as the shortest text that reads back the same;
+  // ill-formed UTF-8 is replaced; non-finite reals become null.
   std::string to_json(int indent = -1) const;
 
-  // A string as it is, everything else as compact JSON: how a person would show the value on one line.
+  // A string as it is, everything else as compact JSON: how a person would show the value on one
+  // line.
   std::string text() const;
 
   void add_to(Hasher& hasher) const;

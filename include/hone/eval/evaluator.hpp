@@ -21,13 +21,15 @@
 
 namespace hone {
 
-// One run of a program on one example. A failure is data: it keeps its error, its partial trace and its spend.
+// One run of a program on one example. A failure is data: it keeps its error, its partial trace and
+// its spend.
 struct Rollout {
-  Hash example;                 // Example::id
-  Value prediction;             // null when the program failed
-  std::optional<double> score;  // none when the run says nothing about the program: the metric failed, the
-                                // model could not be reached, a stop. A reply that could not be read, or a prompt
-                                // the model refused, is the program's own failure and scores 0.
+  Hash example;      // Example::id
+  Value prediction;  // null when the program failed
+  std::optional<double>
+      score;  // none when the run says nothing about the program: the metric failed, the
+              // model could not be reached, a stop. A reply that could not be read, or a prompt
+              // the model refused, is the program's own failure and scores 0.
   std::string feedback;
   std::optional<Error> error;
   Trace trace;
@@ -42,8 +44,8 @@ struct RolloutTask {
 };
 
 struct EvaluatorOptions {
-  std::size_t threads = 8;  // runs at once for models that answer one by one; a model that likes batches gets
-                            // up to 256 runs' requests together, whatever this says
+  std::size_t threads = 8;  // runs at once for models that answer one by one; a model that likes
+                            // batches gets up to 256 runs' requests together, whatever this says
   std::uint64_t seed = 0;
   std::map<std::string, const Lm*, std::less<>> models;
   Observer observer;
@@ -54,16 +56,16 @@ struct Evaluation {
   std::vector<Rollout> rollouts;  // in the order of the examples
   double mean() const;            // of the scores there are; 0 when there is none
   std::size_t scored() const;
-  std::size_t failures() const;   // rollouts with an error
+  std::size_t failures() const;  // rollouts with an error
   std::size_t parse_failures() const;
   Usage usage() const;
   // 95 % interval of the mean: Wilson's for scores of 0 and 1, else normal.
   std::pair<double, double> interval() const;
 };
 
-// Holds references to the model; const means concurrent. With equal seed, tasks and a deterministic model the
-// results are equal whatever the number of threads: every run has its own random stream, and requests that meet
-// at a batching model are sorted by task before they are sent.
+// Holds references to the model; const means concurrent. With equal seed, tasks and a deterministic
+// model the results are equal whatever the number of threads: every run has its own random stream,
+// and requests that meet at a batching model are sorted by task before they are sent.
 class Evaluator {
  public:
   explicit Evaluator(const Lm& lm, EvaluatorOptions options = {});

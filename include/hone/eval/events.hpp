@@ -21,10 +21,10 @@ struct RolloutsProgress {
 };
 struct TrialFinished {
   std::size_t number = 0;
-  std::string origin;      // what the optimizer says about where it comes from
+  std::string origin;  // what the optimizer says about where it comes from
   double mean = 0;
   std::size_t examples = 0;
-  bool complete = false;   // met every validation example (not stopped early)
+  bool complete = false;  // met every validation example (not stopped early)
   bool is_best = false;
   double best_mean = 0;
 };
@@ -34,7 +34,8 @@ struct Notice {
 
 using Event = std::variant<PhaseStarted, RolloutsProgress, TrialFinished, Notice>;
 
-// Called from one thread at a time, which may be any of the evaluator's; must be quick and not throw.
+// Called from one thread at a time, which may be any of the evaluator's; must be quick and not
+// throw.
 using Observer = std::function<void(const Event&)>;
 
 }  // namespace hone

@@ -20,15 +20,16 @@ namespace hone {
 
 // How to decode. The defaults are greedy: the most probable token each time.
 struct LmSettings {
-  double temperature = 0;         // 0 is greedy; the truncations below then do nothing
+  double temperature = 0;  // 0 is greedy; the truncations below then do nothing
   double top_p = 1;
-  std::int64_t top_k = 0;         // 0 = all
+  std::int64_t top_k = 0;  // 0 = all
   double min_p = 0;
   double repetition_penalty = 1;  // over the generated text
   double frequency_penalty = 0;
   double presence_penalty = 0;
-  std::map<std::string, double> logit_bias;  // by text: added to the logit of the text's first token
-  std::optional<std::size_t> max_tokens;     // of each generated value; else what the reply plan says
+  std::map<std::string, double>
+      logit_bias;                         // by text: added to the logit of the text's first token
+  std::optional<std::size_t> max_tokens;  // of each generated value; else what the reply plan says
   Hash hash() const;
   friend bool operator==(const LmSettings&, const LmSettings&) = default;
 };
@@ -37,42 +38,46 @@ struct LmRequest {
   Prompt prompt;
   std::shared_ptr<const ReplyPlan> reply;  // never null
   LmSettings settings;
-  std::uint64_t seed = 0;   // of sampling; ignored when greedy
-  std::uint64_t sample = 0; // asks for another answer to the same request: part of the cache key
+  std::uint64_t seed = 0;    // of sampling; ignored when greedy
+  std::uint64_t sample = 0;  // asks for another answer to the same request: part of the cache key
 };
 
 struct LmReply {
   std::string text;                 // the whole reply, forced text included
   std::vector<LabelScores> labels;  // of every label slot, when the engine scores labels
   Usage usage;
-  bool truncated = false;           // a value hit its token limit
+  bool truncated = false;  // a value hit its token limit
 };
 
 struct LmInfo {
-  std::string identity;   // endpoint and model, with a content hash where there is one: part of cache keys and
-                          // of saved programs, the same on every machine with the same model
-  bool scores_labels = false;   // fills LmReply::labels; calibration needs it
-  bool follows_plan = false;    // replies always fit the reply plan
-  bool likes_batches = false;   // computes requests that come together cheaper than one by one
+  std::string
+      identity;  // endpoint and model, with a content hash where there is one: part of cache keys
+                 // and of saved programs, the same on every machine with the same model
+  bool scores_labels = false;      // fills LmReply::labels; calibration needs it
+  bool follows_plan = false;       // replies always fit the reply plan
+  bool likes_batches = false;      // computes requests that come together cheaper than one by one
   std::size_t context_tokens = 0;  // 0 = unknown
 };
 
-// Thread safe: const means concurrent. A decorator (cache, rate limit, endpoint pool) is an Lm that holds another.
+// Thread safe: const means concurrent. A decorator (cache, rate limit, endpoint pool) is an Lm that
+// holds another.
 class Lm {
  public:
   virtual ~Lm() = default;
   virtual const LmInfo& info() const = 0;
-  // One result a request, in order. A failure of one request is its own Error and leaves the others alone:
-  // bad_request (prompt does not fit the context, key refused), temporary, bad_reply, stopped. Blocking.
-  virtual std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests, std::stop_token stop) const = 0;
+  // One result a request, in order. A failure of one request is its own Error and leaves the others
+  // alone: bad_request (prompt does not fit the context, key refused), temporary, bad_reply,
+  // stopped. Blocking.
+  virtual std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                                std::stop_token stop) const = 0;
 
   Result<LmReply> complete_one(const LmRequest& request, std::stop_token stop = {}) const {
     return complete({&request, 1}, std::move(stop)).front();
   }
 };
 
-// What identifies a request to a model for caching: model identity, prompt, plan, settings, sample (and the
-// seed unless decoding is greedy).
+// What identifies a request to a model for caching: model identity, prompt, plan, settings, sample
+// (and the seed unless decoding is greedy).
 Hash request_key(const LmInfo& info, const LmRequest& request);
 
 }  // namespace hone

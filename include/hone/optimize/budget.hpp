@@ -19,7 +19,8 @@
 
 namespace hone {
 
-// Limits; those not set do not bind. Calls are requests to a model that no cache of this run can answer.
+// Limits; those not set do not bind. Calls are requests to a model that no cache of this run can
+// answer.
 struct Budget {
   std::optional<std::int64_t> lm_calls;
   std::optional<std::int64_t> tokens;  // prompt and generated tokens of those calls
@@ -34,14 +35,14 @@ class Meter {
  public:
   Meter(Budget budget, const Clock& clock);
 
-  // Takes one call from the budget for a request; false when none is left. A key seen before in this run is free,
-  // as its reply is cached. So a resumed run, whose early replies come out of its log, spends like an
-  // uninterrupted one and stops where that one stops.
+  // Takes one call from the budget for a request; false when none is left. A key seen before in
+  // this run is free, as its reply is cached. So a resumed run, whose early replies come out of its
+  // log, spends like an uninterrupted one and stops where that one stops.
   bool admit(const Hash& key);
   void charge(const Usage& usage);
 
-  bool spent() const;            // any limit is reached
-  std::string reason() const;    // "2000 LM calls are spent"; empty when nothing is
+  bool spent() const;          // any limit is reached
+  std::string reason() const;  // "2000 LM calls are spent"; empty when nothing is
   std::optional<std::int64_t> calls_left() const;
   Usage usage() const;
   double money() const;
@@ -59,13 +60,15 @@ class Meter {
   std::int64_t admitted_ = 0;
 };
 
-// A model behind a meter: requests over the budget fail with ErrorKind::stopped, in the order of their batch.
+// A model behind a meter: requests over the budget fail with ErrorKind::stopped, in the order of
+// their batch.
 class MeteredLm final : public Lm {
  public:
   // Both must outlive it.
   MeteredLm(const Lm& inner, Meter& meter) : inner_(&inner), meter_(&meter) {}
   const LmInfo& info() const override { return inner_->info(); }
-  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests, std::stop_token stop) const override;
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override;
 
  private:
   const Lm* inner_;

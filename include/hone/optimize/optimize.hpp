@@ -11,18 +11,19 @@
 namespace hone {
 
 struct Optimized {
-  Program program;        // the student with the best trial's candidate
-  Trial baseline;         // the student as it came
-  Trial best;             // never below the baseline on the validation examples
+  Program program;  // the student with the best trial's candidate
+  Trial baseline;   // the student as it came
+  Trial best;       // never below the baseline on the validation examples
   std::vector<Trial> trials;
-  Usage usage;            // of the whole search
+  Usage usage;  // of the whole search
   double seconds = 0;
   std::string stop_reason;  // why it ended before the optimizer was through; empty when it did not
 };
 
-// Measures the student first, then runs the optimizer. A spent budget or a stop is no error: the best so far is
-// returned. Errors: a bad task, an optimizer that could try nothing, a model that answers nothing at all.
-Result<Optimized> optimize(const Program& student, Task task, const Lm& lm, const Optimizer& optimizer,
-                           SearchOptions options = {});
+// Measures the student first, then runs the optimizer. A spent budget or a stop is no error: the
+// best so far is returned. Errors: a bad task, an optimizer that could try nothing, a model that
+// answers nothing at all.
+Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
+                           const Optimizer& optimizer, SearchOptions options = {});
 
 }  // namespace hone

@@ -12,8 +12,8 @@
 
 namespace hone {
 
-// Immutable. Returning early is fine: the best trial so far is the answer. An Error means that nothing sensible
-// could be tried (no demos to draw, a domain it cannot handle).
+// Immutable. Returning early is fine: the best trial so far is the answer. An Error means that
+// nothing sensible could be tried (no demos to draw, a domain it cannot handle).
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -25,7 +25,8 @@ struct OptimizerInfo {
   std::string name;
   std::string summary;  // one line: what it does
   std::string suits;    // one line: the data and model it suits
-  std::vector<std::string> options;  // "max_labeled = 8  demos with given labels, at most", one each
+  std::vector<std::string>
+      options;  // "max_labeled = 8  demos with given labels, at most", one each
 };
 
 // Every built-in optimizer, in the order of growing effort.

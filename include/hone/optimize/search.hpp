@@ -1,4 +1,5 @@
-// The one engine under every optimizer: budget, cache, concurrency, score matrix, racing, events, stop.
+// The one engine under every optimizer: budget, cache, concurrency, score matrix, racing, events,
+// stop.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +28,8 @@
 
 namespace hone {
 
-// What is to be done well: optimizers learn from `train` and are compared on `val`. Neither may be empty.
+// What is to be done well: optimizers learn from `train` and are compared on `val`. Neither may be
+// empty.
 struct Task {
   Examples train;
   Examples val;
@@ -37,7 +39,7 @@ struct Task {
 struct RaceOptions {
   bool enabled = true;
   std::size_t first_block = 32;  // examples every candidate meets before any can be dropped
-  double risk = 0.05;            // of dropping, at one checkpoint, a candidate that is no worse than the best
+  double risk = 0.05;  // of dropping, at one checkpoint, a candidate that is no worse than the best
 };
 
 struct SearchOptions {
@@ -65,20 +67,23 @@ struct RunOptions {
   bool teacher_model = false;  // on the teacher's model instead of the task's
 };
 
-// What an optimizer works with. Not thread safe: an optimizer is one thread; the engine runs rollouts in parallel.
-// Equal inputs and seed give equal trials for any number of threads (with a deterministic model).
+// What an optimizer works with. Not thread safe: an optimizer is one thread; the engine runs
+// rollouts in parallel. Equal inputs and seed give equal trials for any number of threads (with a
+// deterministic model).
 //
 //   Result<void> run(Search& search) const override {          // a whole optimizer
 //     Rng rng = search.rng("mine");
 //     while (!search.done()) {
-//       search.evaluate(search.student_candidate().with("predict.demos", draw(rng, search.train())), "mine");
+//       search.evaluate(search.student_candidate().with("predict.demos", draw(rng,
+//       search.train())), "mine");
 //     }
 //     return {};
 //   }
 class Search {
  public:
   // References must outlive the search. Validates the task; evaluates nothing yet.
-  static Result<std::unique_ptr<Search>> make(const Program& student, Task task, const Lm& lm, SearchOptions options);
+  static Result<std::unique_ptr<Search>> make(const Program& student, Task task, const Lm& lm,
+                                              SearchOptions options);
   ~Search();
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
@@ -93,25 +98,31 @@ class Search {
   // A random stream for a purpose; the same purpose gives the same stream again.
   Rng rng(std::string_view purpose) const;
 
-  // Measures candidates on the validation examples, together, so that shared prompt beginnings are computed once;
-  // with racing, one that falls behind stops early and its trial is incomplete. Where a candidate leaves
-  // calibration open and the model scores labels, every calibration is tried on the same scores, which costs no
-  // model calls for single-label programs, and the best stays in the trial's candidate. One trial a proposal, in
-  // order; fewer when the budget or a stop ends it. A candidate measured before is not measured again. A candidate
-  // outside the space is a bad_request.
+  // Measures candidates on the validation examples, together, so that shared prompt beginnings are
+  // computed once; with racing, one that falls behind stops early and its trial is incomplete.
+  // Where a candidate leaves calibration open and the model scores labels, every calibration is
+  // tried on the same scores, which costs no model calls for single-label programs, and the best
+  // stays in the trial's candidate. One trial a proposal, in order; fewer when the budget or a stop
+  // ends it. A candidate measured before is not measured again. A candidate outside the space is a
+  // bad_request.
   Result<std::vector<Trial>> evaluate(std::span<const Proposal> proposals);
   Result<Trial> evaluate(const Candidate& candidate, std::string origin);
+  // The student as it came, its own calibration kept: what every result is compared with. Fails
+  // with the first error when not one example could be run.
+  Result<Trial> evaluate_baseline();
 
   // Rollouts with their traces and scores, for optimizers that learn from runs.
-  std::vector<Rollout> run(const Program& program, std::span<const Example> examples, const RunOptions& options = {});
+  std::vector<Rollout> run(const Program& program, std::span<const Example> examples,
+                           const RunOptions& options = {});
   std::vector<Rollout> run(std::span<const RolloutTask> tasks, const RunOptions& options = {});
   // Asks the proposing model, all inputs at once.
-  std::vector<Result<Value>> propose(const Predictor& predictor, std::span<const Value> inputs, std::uint64_t sample = 0);
+  std::vector<Result<Value>> propose(const Predictor& predictor, std::span<const Value> inputs,
+                                     std::uint64_t sample = 0);
 
   void phase(std::string name);
   void notice(std::string message);
 
-  bool done() const;           // the budget is spent or a stop was asked for
+  bool done() const;  // the budget is spent or a stop was asked for
   std::string stop_reason() const;
   const std::vector<Trial>& trials() const;
   // The best complete trial: highest mean, the earlier of equals; nullptr when there is none yet.

@@ -18,11 +18,12 @@ class Space {
   explicit Space(std::vector<Param> params) : params_(std::move(params)) {}
   static Space of(const Program& program) { return Space(program.params()); }
 
-  // Only parameters that match one of the globs / no parameter that matches one. A glob that matches nothing is a
-  // bad_request with near names: it is almost always a slip.
+  // Only parameters that match one of the globs / no parameter that matches one. A glob that
+  // matches nothing is a bad_request with near names: it is almost always a slip.
   Result<Space> keep(std::span<const std::string> globs) const;
   Result<Space> freeze(std::span<const std::string> globs) const;
-  // Replaces the domain of the matching parameters by one of these values, which must lie in the old domain.
+  // Replaces the domain of the matching parameters by one of these values, which must lie in the
+  // old domain.
   Result<Space> narrow(std::string_view glob, const std::vector<Value>& choices) const;
 
   const std::vector<Param>& params() const { return params_; }

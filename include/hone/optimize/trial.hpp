@@ -14,14 +14,17 @@ namespace hone {
 // Frozen once it is in a search's list.
 struct Trial {
   std::size_t number = 0;
-  std::string origin;   // where the candidate comes from, in words: "bootstrap 3", "proposal 2 + demos 1"
+  std::string
+      origin;  // where the candidate comes from, in words: "bootstrap 3", "proposal 2 + demos 1"
   Candidate candidate;  // calibration included
-  std::vector<std::optional<double>> scores;  // by validation example, in their order; none = not met or failed
+  std::vector<std::optional<double>>
+      scores;                // by validation example, in their order; none = not met or failed
   double mean = 0;           // of the scores there are
   std::size_t examples = 0;  // met
   std::size_t failures = 0;
-  bool complete = false;     // met every validation example, each with a score: only such a trial can win
-  Usage usage;               // what its runs asked for, cached or not
+  bool complete =
+      false;    // met every validation example, each with a score: only such a trial can win
+  Usage usage;  // what its runs asked for, cached or not
 };
 
 }  // namespace hone

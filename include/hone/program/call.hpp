@@ -1,4 +1,5 @@
-// What one run of a program needs: model, randomness, trace, stop. Passed explicitly; there are no globals.
+// What one run of a program needs: model, randomness, trace, stop. Passed explicitly; there are no
+// globals.
 #pragma once
 
 #include <cstdint>
@@ -14,30 +15,32 @@
 
 namespace hone {
 
-// How a call's requests reach a model. The default asks the model at once; an evaluator's gathers the requests
-// of many runs into one batch and keeps the budget.
+// How a call's requests reach a model. The default asks the model at once; an evaluator's gathers
+// the requests of many runs into one batch and keeps the budget.
 class LmExecutor {
  public:
   virtual ~LmExecutor() = default;
-  virtual Result<LmReply> complete(const Lm& lm, const LmRequest& request, const std::stop_token& stop) = 0;
+  virtual Result<LmReply> complete(const Lm& lm, const LmRequest& request,
+                                   const std::stop_token& stop) = 0;
 };
 
 struct CallOptions {
-  LmExecutor* executor = nullptr;     // not owned; null = ask the model directly
-  std::uint64_t seed = 0;             // of everything random in this run
-  std::uint64_t sample = 0;           // another try of the same run: other samples, other cache entries
+  LmExecutor* executor = nullptr;  // not owned; null = ask the model directly
+  std::uint64_t seed = 0;          // of everything random in this run
+  std::uint64_t sample = 0;  // another try of the same run: other samples, other cache entries
   std::optional<double> temperature;  // overrides the predictors' settings (teachers exploring)
   std::map<std::string, const Lm*, std::less<>> models;  // for predictors that name one; not owned
   std::stop_token stop;
 };
 
-// One run of one program on one thread. Not thread safe; make one a run. Holds references: `lm`, the executor and
-// the named models must outlive it.
+// One run of one program on one thread. Not thread safe; make one a run. Holds references: `lm`,
+// the executor and the named models must outlive it.
 class Call {
  public:
   explicit Call(const Lm& lm, CallOptions options = {});
 
-  // The model of a predictor: the named one, or the run's default; bad_request when there is none of that name.
+  // The model of a predictor: the named one, or the run's default; bad_request when there is none
+  // of that name.
   Result<const Lm*> model(std::string_view name) const;
   // Sends a request the way the run's owner chose, and counts it.
   Result<LmReply> complete(const Lm& lm, const LmRequest& request);

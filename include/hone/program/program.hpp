@@ -15,7 +15,8 @@
 
 namespace hone {
 
-// What a kind of program implements. Immutable: every run is const, and tuning returns a new module.
+// What a kind of program implements. Immutable: every run is const, and tuning returns a new
+// module.
 class Module {
  public:
   virtual ~Module() = default;
@@ -31,7 +32,8 @@ class Module {
   virtual Value to_json() const { return {}; }
 };
 
-// One step of a pipeline: its inputs are taken by name from the program's inputs and earlier steps' outputs.
+// One step of a pipeline: its inputs are taken by name from the program's inputs and earlier steps'
+// outputs.
 struct PipelineStep {
   std::string name;
   Predictor predictor;
@@ -45,8 +47,9 @@ class Program {
   // One predictor, with the path "predict".
   static Program predict(Signature signature, PredictorOptions options = {});
   static Program chain_of_thought(Signature signature, PredictorOptions options = {});
-  // Steps in order, wired by field names. Inputs no earlier step gives are the program's inputs; its outputs are
-  // the last step's. bad_request when a field is given twice with different types or steps share a name.
+  // Steps in order, wired by field names. Inputs no earlier step gives are the program's inputs;
+  // its outputs are the last step's. bad_request when a field is given twice with different types
+  // or steps share a name.
   static Result<Program> pipeline(std::vector<PipelineStep> steps);
 
   // Runs it; a thrown Exception comes back as its Error, and so do inputs that do not fit.
@@ -55,14 +58,16 @@ class Program {
   const Signature& signature() const { return module_->signature(); }
   std::vector<Predictor> predictors() const { return module_->predictors(); }
   std::vector<Param> params() const { return module_->params(); }
-  // With the candidate's values; unknown paths and values outside their domains are reported all at once.
+  // With the candidate's values; unknown paths and values outside their domains are reported all at
+  // once.
   Result<Program> with(const Candidate& candidate) const;
   // Every parameter's current value, so that base.with(tuned.candidate()) gives tuned back.
   Candidate candidate() const;
 
   // The program as a person (or a proposing model) would read it: steps, signatures, instructions.
   std::string describe() const;
-  Hash structure_hash() const;  // of paths and field signatures: what a saved candidate must agree with
+  Hash structure_hash()
+      const;  // of paths and field signatures: what a saved candidate must agree with
 
   Value to_json() const { return module_->to_json(); }
   static Result<Program> from_json(const Value& json, std::string_view where);

@@ -17,10 +17,12 @@ Result<Value> read_toml(const std::filesystem::path& path);
 //   signature = "ticket -> queue: enum(billing, technical)"
 //   instructions = "…"            module = "predict" | "chain_of_thought"
 //   format = "completion"         calibration = "batch"        model = "…"
-//   [program.lm]  temperature = 0.7, …                          demos = [{ticket = "…", queue = "…"}]
+//   [program.lm]  temperature = 0.7, …                          demos = [{ticket = "…", queue =
+//   "…"}]
 // Several steps, wired by field names:
 //   [[program.steps]]  name = "query"  signature = "question -> query"  …
 // Unknown keys are errors with near names. `defaults` fills what a step leaves open (format).
-Result<Program> program_from_config(const Value& config, std::string_view where, const PredictorOptions& defaults = {});
+Result<Program> program_from_config(const Value& config, std::string_view where,
+                                    const PredictorOptions& defaults = {});
 
 }  // namespace hone

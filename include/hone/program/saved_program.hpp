@@ -11,7 +11,8 @@
 
 namespace hone {
 
-// What a file says besides the program: nothing that differs between two equal runs (no times, no paths).
+// What a file says besides the program: nothing that differs between two equal runs (no times, no
+// paths).
 struct SavedProgram {
   Program program;
   Value score;  // what it reached and on what: {"metric": …, "val": …, "examples": …}; may be null
@@ -22,12 +23,12 @@ struct SavedProgram {
 Result<void> save_program(const std::filesystem::path& path, const SavedProgram& saved);
 std::string saved_program_text(const SavedProgram& saved);
 
-// Rebuilds a program made of predictors and pipelines. A file of a newer format, one that is no hone program,
-// and one whose parameters do not fit are clear errors.
+// Rebuilds a program made of predictors and pipelines. A file of a newer format, one that is no
+// hone program, and one whose parameters do not fit are clear errors.
 Result<SavedProgram> load_program(const std::filesystem::path& path);
 
-// For programs only C++ can build: the file's parameter values put into `program`. A file for other signatures is
-// a bad_request that names the difference.
+// For programs only C++ can build: the file's parameter values put into `program`. A file for other
+// signatures is a bad_request that names the difference.
 Result<SavedProgram> load_program_into(const std::filesystem::path& path, const Program& program);
 
 }  // namespace hone

@@ -1,0 +1,148 @@
+#include "optimize/contender.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "hone/eval/calibrate.hpp"
+
+namespace hone {
+namespace {
+
+double mean_score(const std::vector<Rollout>& rollouts) {
+  return Evaluation{rollouts}.mean();
+}
+
+bool is_calibratable(const Predictor& predictor) {
+  const std::vector<Param> params = predictor.params();
+  return std::any_of(params.begin(), params.end(), [&](const Param& param) {
+    return param.path == predictor.path() + ".calibration";
+  });
+}
+
+bool is_calibrated(const Program& program) {
+  const std::vector<Predictor> predictors = program.predictors();
+  return std::any_of(predictors.begin(), predictors.end(), [](const Predictor& predictor) {
+    return predictor.options().calibration != Calibration::none &&
+           predictor.options().label_bias.empty();
+  });
+}
+
+}  // namespace
+
+Candidate with_calibration(const Program& program, Calibration calibration) {
+  Candidate candidate;
+  for (const Predictor& predictor : program.predictors()) {
+    if (is_calibratable(predictor)) {
+      candidate = candidate.with(predictor.path() + ".calibration", Value(to_string(calibration)));
+    }
+  }
+  return candidate;
+}
+
+bool is_calibration_free(const Program& program) {
+  const std::vector<Predictor> predictors = program.predictors();
+  return predictors.size() == 1 && is_calibratable(predictors.front()) &&
+         predictors.front().prompt_template().reply_plan()->is_single_choice();
+}
+
+Contender::Contender(std::string origin, Candidate candidate, Program program,
+                     std::vector<Calibration> calibrations)
+    : origin_(std::move(origin)),
+      candidate_(std::move(candidate)),
+      program_(std::move(program)),
+      measured_(program_),
+      calibrations_(std::move(calibrations)) {
+  if (!calibrations_.empty()) {
+    measured_ = program_.with(with_calibration(program_, Calibration::none)).value();
+    raw_is_eligible_ = std::find(calibrations_.begin(), calibrations_.end(), Calibration::none) !=
+                       calibrations_.end();
+    std::erase(calibrations_, Calibration::none);
+  } else if (is_calibrated(program_)) {
+    // A calibration was asked for but not learned yet.
+    measured_ = program_.with(with_calibration(program_, Calibration::none)).value();
+    raw_is_eligible_ = false;
+  }
+}
+
+void Contender::add(std::vector<Rollout> rollouts) {
+  std::move(rollouts.begin(), rollouts.end(), std::back_inserter(rollouts_));
+}
+
+Result<void> Contender::calibrate(const Examples& met, const Evaluator& evaluator,
+                                  const Metric& metric) {
+  std::vector<Candidate> settings;
+  for (const Calibration calibration : calibrations_)
+    settings.push_back(with_calibration(program_, calibration));
+  if (calibrations_.empty() && !raw_is_eligible_) settings.emplace_back();
+  variants_.clear();
+  for (const Candidate& setting : settings) {
+    Result<Program> wanted = program_.with(setting);
+    if (!wanted) return wanted.error();
+    Result<Candidate> bias = learn_label_bias(*wanted, met, evaluator);
+    if (!bias) {
+      // Every run failed: there is nothing to calibrate, and the raw rollouts already say so.
+      raw_is_eligible_ = true;
+      continue;
+    }
+    Result<Program> calibrated = wanted->with(*bias);
+    if (!calibrated) return calibrated.error();
+    std::vector<Rollout> rollouts = evaluator.evaluate(*calibrated, met, metric).rollouts;
+    variants_.push_back({setting.with(*bias), std::move(rollouts)});
+  }
+  return {};
+}
+
+const std::vector<Rollout>& Contender::best_rollouts() const {
+  const std::vector<Rollout>* best =
+      raw_is_eligible_ || variants_.empty() ? &rollouts_ : &variants_.front().rollouts;
+  for (const Variant& variant : variants_) {
+    if (mean_score(variant.rollouts) > mean_score(*best)) best = &variant.rollouts;
+  }
+  return *best;
+}
+
+std::vector<std::optional<double>> Contender::scores() const {
+  std::vector<std::optional<double>> scores;
+  for (const Rollout& rollout : best_rollouts()) scores.push_back(rollout.score);
+  return scores;
+}
+
+std::optional<Error> Contender::common_error() const {
+  const bool all_failed =
+      std::all_of(rollouts_.begin(), rollouts_.end(), [](const Rollout& rollout) {
+        return rollout.error && rollout.error->kind != ErrorKind::bad_reply;
+      });
+  return all_failed && !rollouts_.empty() ? rollouts_.front().error : std::nullopt;
+}
+
+Trial Contender::trial(std::size_t number, std::size_t total) const {
+  const std::vector<Rollout>& rollouts = best_rollouts();
+  Trial trial;
+  trial.number = number;
+  trial.origin = origin_;
+  trial.candidate = candidate_;
+  if (&rollouts == &rollouts_) {
+    if (!calibrations_.empty())
+      trial.candidate = candidate_.with(with_calibration(program_, Calibration::none));
+  } else {
+    for (const Variant& variant : variants_) {
+      if (&variant.rollouts == &rollouts) trial.candidate = candidate_.with(variant.learned);
+    }
+  }
+  const Evaluation evaluation{rollouts};
+  trial.scores = scores();
+  trial.scores.resize(total);
+  trial.mean = evaluation.mean();
+  trial.examples = rollouts.size();
+  trial.failures = evaluation.failures();
+  trial.usage = Evaluation{rollouts_}.usage();
+  const bool was_stopped =
+      std::any_of(rollouts_.begin(), rollouts_.end(), [](const Rollout& rollout) {
+        return rollout.error && rollout.error->kind == ErrorKind::stopped;
+      });
+  trial.complete =
+      rollouts.size() == total && !was_stopped && 2 * evaluation.scored() >= total && total > 0;
+  return trial;
+}
+
+}  // namespace hone

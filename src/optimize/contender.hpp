@@ -1,0 +1,64 @@
+// A candidate while it is being measured: its program under every calibration it may take.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/core/example.hpp"
+#include "hone/eval/evaluator.hpp"
+#include "hone/optimize/trial.hpp"
+#include "hone/program/program.hpp"
+
+namespace hone {
+
+// The raw scores are always measured first; a calibrated variant is scored again on the same
+// replies, so that it costs no model call (its requests are answered by the cache).
+class Contender {
+ public:
+  // `calibrations`: those to choose among; empty when the program's own is to be kept.
+  Contender(std::string origin, Candidate candidate, Program program,
+            std::vector<Calibration> calibrations);
+
+  // What has to be run next: the program whose replies everything else is derived from.
+  const Program& measured_program() const { return measured_; }
+  // Adds rollouts of measured_program() on the next examples.
+  void add(std::vector<Rollout> rollouts);
+  // Learns the calibrations anew from all examples met so far and scores them. Call after add().
+  Result<void> calibrate(const Examples& met, const Evaluator& evaluator, const Metric& metric);
+
+  // Scores of the best variant so far, by example met.
+  std::vector<std::optional<double>> scores() const;
+  std::size_t met() const { return rollouts_.size(); }
+  // The first error when every rollout so far failed otherwise than by an unreadable reply: then
+  // the model or the metric cannot be used at all.
+  std::optional<Error> common_error() const;
+  // The finished trial. `total` = number of validation examples.
+  Trial trial(std::size_t number, std::size_t total) const;
+
+ private:
+  struct Variant {
+    Candidate learned;  // on top of the candidate
+    std::vector<Rollout> rollouts;
+  };
+  const std::vector<Rollout>& best_rollouts() const;
+
+  std::string origin_;
+  Candidate candidate_;
+  Program program_;
+  Program measured_;
+  std::vector<Calibration> calibrations_;
+  bool raw_is_eligible_ = true;
+  std::vector<Rollout> rollouts_;
+  std::vector<Variant> variants_;
+};
+
+// The candidate values that put every calibratable predictor of a program on one calibration.
+Candidate with_calibration(const Program& program, Calibration calibration);
+// Whether changing a calibration changes no request to a model: one predictor whose only value is
+// one label.
+bool is_calibration_free(const Program& program);
+
+}  // namespace hone

@@ -1,0 +1,226 @@
+#include "optimize/demo_sets.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "hone/base/text.hpp"
+
+namespace hone {
+namespace {
+
+// The fields of `signature` an object holds, in the signature's order.
+Value pick_fields(const Signature& signature, const Value& object) {
+  Value::Object fields;
+  for (const std::vector<Field>* part : {&signature.inputs(), &signature.outputs()}) {
+    for (const Field& field : *part) {
+      const Value* value = object.find(field.name);
+      if (value && field.type.check(*value, field.name)) fields.emplace_back(field.name, *value);
+    }
+  }
+  return Value::object(std::move(fields));
+}
+
+bool has_input_and_output(const Signature& signature, const Value& demo) {
+  const auto any = [&](const std::vector<Field>& fields) {
+    return std::any_of(fields.begin(), fields.end(),
+                       [&](const Field& field) { return demo.find(field.name); });
+  };
+  return (signature.inputs().empty() || any(signature.inputs())) && any(signature.outputs());
+}
+
+// A teacher that shows an example its own answer would be copied from is no teacher: the program
+// without it.
+Program without_demo(const Program& program, const Example& example) {
+  Candidate candidate;
+  for (const Predictor& predictor : program.predictors()) {
+    const std::vector<Value>& demos = predictor.options().demos;
+    Value::List others;
+    for (const Value& demo : demos) {
+      if (!(pick_fields(predictor.signature(), demo) ==
+            pick_fields(predictor.signature(), example.fields()))) {
+        others.push_back(demo);
+      }
+    }
+    if (others.size() != demos.size())
+      candidate = candidate.with(predictor.path() + ".demos", Value(std::move(others)));
+  }
+  return candidate.empty() ? program : program.with(candidate).value_or(program);
+}
+
+bool is_shown(const Program& program, const Example& example) {
+  for (const Predictor& predictor : program.predictors()) {
+    for (const Value& demo : predictor.options().demos) {
+      if (pick_fields(predictor.signature(), demo) ==
+          pick_fields(predictor.signature(), example.fields()))
+        return true;
+    }
+  }
+  return false;
+}
+
+// Demos for each of the student's predictors out of one successful run.
+void add_demos(const Program& student, const Example& example, const Rollout& rollout, Rng& rng,
+               DemoSets& sets) {
+  for (const Predictor& predictor : student.predictors()) {
+    const Signature& signature = predictor.effective_signature();
+    std::vector<Value> own;  // calls of the predictor of the same path
+    for (const TraceStep& step : rollout.trace.steps) {
+      if (step.path != predictor.path() || step.outputs.is_null()) continue;
+      Value object = step.inputs;
+      for (const auto& [name, value] : step.outputs.as_object()) object = object.with(name, value);
+      const Value demo = pick_fields(signature, object);
+      if (has_input_and_output(signature, demo)) own.push_back(demo);
+    }
+    if (own.empty()) {
+      // Another structure: everything the run knew, by name.
+      Value object = example.inputs(signature);
+      for (const TraceStep& step : rollout.trace.steps) {
+        for (const Value* part : {&step.inputs, &step.outputs}) {
+          if (!part->is_object()) continue;
+          for (const auto& [name, value] : part->as_object()) object = object.with(name, value);
+        }
+      }
+      const Value demo = pick_fields(signature, object);
+      if (has_input_and_output(signature, demo)) own.push_back(demo);
+    }
+    if (own.empty()) continue;
+    // Several calls of one predictor in a run: half the time the last, else a random earlier one,
+    // so that demos of a loop show its middle too.
+    const bool last = own.size() == 1 || rng.uniform() < 0.5;
+    sets[predictor.path()].push_back(last ? own.back() : own[rng.below(own.size() - 1)]);
+  }
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> tunable_demo_paths(const Search& search) {
+  std::vector<std::string> paths;
+  for (const Predictor& predictor : search.student().predictors()) {
+    if (search.space().find(predictor.path() + ".demos")) paths.push_back(predictor.path());
+  }
+  if (paths.empty()) {
+    return bad_request("search space",
+                       "has no demos to choose; this optimizer needs a parameter '*.demos'");
+  }
+  return paths;
+}
+
+std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& examples,
+                                std::size_t count, bool balanced, Rng& rng) {
+  const Signature& signature = predictor.effective_signature();
+  std::vector<Value> pool;
+  for (const Example& example : examples) {
+    Value demo = pick_fields(signature, example.fields());
+    if (has_input_and_output(signature, demo)) pool.push_back(std::move(demo));
+  }
+  rng.shuffle(pool);
+  const auto label =
+      std::find_if(signature.outputs().begin(), signature.outputs().end(), [](const Field& field) {
+        return field.type.kind() == TypeKind::enumeration || field.type.kind() == TypeKind::boolean;
+      });
+  if (balanced && label != signature.outputs().end()) {
+    // Round robin over the labels: the i-th demo of each label before the (i+1)-th of any.
+    std::map<std::string, std::size_t> seen;
+    std::vector<std::pair<std::size_t, Value>> ranked;
+    for (Value& demo : pool) {
+      const std::size_t rank = seen[demo.get(label->name).text()]++;
+      ranked.emplace_back(rank, std::move(demo));
+    }
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    pool.clear();
+    for (auto& [rank, demo] : ranked) pool.push_back(std::move(demo));
+    if (pool.size() > count) pool.resize(count);
+    rng.shuffle(pool);
+    return pool;
+  }
+  if (pool.size() > count) pool.resize(count);
+  return pool;
+}
+
+BootstrapOptions read_bootstrap_options(OptionReader& options) {
+  BootstrapOptions out;
+  out.max_bootstrapped = options.get("max_bootstrapped", out.max_bootstrapped,
+                                     "demos from the teacher's runs, at most");
+  out.max_labeled =
+      options.get("max_labeled", out.max_labeled, "demos in all, filled up with labelled examples");
+  out.rounds =
+      options.get("rounds", out.rounds, "tries an example gets; later ones at temperature 1");
+  out.threshold =
+      options.get("threshold", out.threshold, "least metric score of a run worth showing");
+  out.balanced =
+      options.get("balanced", out.balanced, "let labels take turns among the labelled demos");
+  return out;
+}
+
+DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions& options,
+                   Rng& rng) {
+  DemoSets bootstrapped;
+  std::set<Hash> used;
+  const Program& teacher = search.teacher();
+  std::vector<const Example*> waiting;
+  for (const bool shown : {false, true}) {
+    for (const Example& example : order) {
+      if (is_shown(teacher, example) == shown) waiting.push_back(&example);
+    }
+  }
+  const std::size_t block = std::max<std::size_t>(8, options.max_bootstrapped * 2);
+  for (std::size_t round = 0; round < options.rounds && used.size() < options.max_bootstrapped;
+       ++round) {
+    for (std::size_t start = 0; start < waiting.size() && used.size() < options.max_bootstrapped;
+         start += block) {
+      if (search.done()) break;
+      const std::size_t end = std::min(waiting.size(), start + block);
+      std::vector<Program> programs;
+      programs.reserve(end - start);
+      std::vector<RolloutTask> tasks;
+      for (std::size_t i = start; i < end; ++i) {
+        if (used.contains(waiting[i]->id())) continue;
+        const bool shown = is_shown(teacher, *waiting[i]);
+        if (shown) programs.push_back(without_demo(teacher, *waiting[i]));
+        tasks.push_back({shown ? &programs.back() : &teacher, waiting[i], 0, std::nullopt});
+      }
+      RunOptions run;
+      run.teacher_model = true;
+      run.sample = round;
+      if (round > 0) run.temperature = 1.0;
+      const std::vector<Rollout> rollouts = search.run(tasks, run);
+      for (std::size_t i = 0; i < rollouts.size() && used.size() < options.max_bootstrapped; ++i) {
+        if (!rollouts[i].score || *rollouts[i].score < options.threshold || rollouts[i].error)
+          continue;
+        add_demos(search.student(), *tasks[i].example, rollouts[i], rng, bootstrapped);
+        used.insert(tasks[i].example->id());
+      }
+    }
+  }
+  Examples unused;
+  std::copy_if(order.begin(), order.end(), std::back_inserter(unused),
+               [&](const Example& example) { return !used.contains(example.id()); });
+  DemoSets sets;
+  for (const Predictor& predictor : search.student().predictors()) {
+    std::vector<Value> demos = bootstrapped[predictor.path()];
+    const std::size_t room =
+        options.max_labeled > demos.size() ? options.max_labeled - demos.size() : 0;
+    for (Value& demo : draw_labeled(predictor, unused, room, options.balanced, rng))
+      demos.push_back(std::move(demo));
+    if (!demos.empty()) sets.emplace(predictor.path(), std::move(demos));
+  }
+  return sets;
+}
+
+DemoSets keep_tunable(DemoSets sets, const std::vector<std::string>& paths) {
+  std::erase_if(sets, [&](const auto& entry) {
+    return std::find(paths.begin(), paths.end(), entry.first) == paths.end();
+  });
+  return sets;
+}
+
+Candidate with_demos(const Candidate& base, const DemoSets& sets) {
+  Candidate candidate = base;
+  for (const auto& [path, demos] : sets)
+    candidate = candidate.with(path + ".demos", Value(Value::List(demos)));
+  return candidate;
+}
+
+}  // namespace hone

@@ -1,0 +1,54 @@
+// Demonstrations: drawn from labelled examples, or taken from a teacher's successful runs.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hone/base/rng.hpp"
+#include "hone/core/example.hpp"
+#include "hone/optimize/search.hpp"
+
+#include "optimize/options.hpp"
+
+namespace hone {
+
+// Demos by predictor path.
+using DemoSets = std::map<std::string, std::vector<Value>>;
+
+// Paths of the student's predictors whose demos the search may change; an error names what is
+// missing when there is none.
+Result<std::vector<std::string>> tunable_demo_paths(const Search& search);
+
+// Up to `count` examples as demos of a predictor (those of its fields they hold). `balanced`: when
+// one of its outputs is an enum that the examples label, labels take turns, so that a small set
+// still shows many of them.
+std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& examples,
+                                std::size_t count, bool balanced, Rng& rng);
+
+struct BootstrapOptions {
+  std::size_t max_bootstrapped = 4;  // demos from the teacher's runs, for each predictor
+  std::size_t max_labeled = 8;       // demos in all, filled up with labelled examples
+  std::size_t rounds = 1;  // tries an example gets; later ones are sampled at temperature 1
+  double threshold = 1;    // least metric score of a run worth showing
+  bool balanced = true;    // see draw_labeled
+};
+
+BootstrapOptions read_bootstrap_options(OptionReader& options);
+
+// BootstrapFewShot of DSPy (Khattab et al. 2023): runs the teacher on the examples in the given
+// order until enough of them succeed, and turns each traced predictor call of those runs into a
+// demo; then fills up with labelled examples. Improved: examples are run in blocks, at once; an
+// example that is itself one of the teacher's demos is tried only after all others, without that
+// demo. A teacher of another structure hands its demos over by field names: a student's predictor
+// takes the values its own fields name from all steps of the run.
+DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions& options,
+                   Rng& rng);
+
+// Without the sets of predictors whose demos may not change.
+DemoSets keep_tunable(DemoSets sets, const std::vector<std::string>& paths);
+
+Candidate with_demos(const Candidate& base, const DemoSets& sets);
+
+}  // namespace hone

@@ -1,0 +1,30 @@
+#include "hone/optimize/optimize.hpp"
+
+#include <utility>
+
+namespace hone {
+
+Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
+                           const Optimizer& optimizer, SearchOptions options) {
+  Result<std::unique_ptr<Search>> made =
+      Search::make(student, std::move(task), lm, std::move(options));
+  if (!made) return made.error();
+  Search& search = **made;
+  search.phase("baseline");
+  Result<Trial> baseline = search.evaluate_baseline();
+  if (!baseline) return baseline.error();
+  if (!search.done()) {
+    search.phase(std::string(optimizer.name()));
+    if (Result<void> ran = optimizer.run(search); !ran && ran.error().kind != ErrorKind::stopped)
+      return ran.error();
+  }
+  const Trial& best = search.best() ? *search.best() : *baseline;
+  Result<Program> program = student.with(best.candidate);
+  if (!program) return program.error();
+  Optimized out{
+      *std::move(program),      *baseline,           best, search.trials(), search.meter().usage(),
+      search.meter().seconds(), search.stop_reason()};
+  return out;
+}
+
+}  // namespace hone

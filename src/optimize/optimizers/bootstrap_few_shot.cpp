@@ -1,0 +1,38 @@
+#include "optimize/demo_sets.hpp"
+#include "optimize/optimizers/optimizers.hpp"
+
+namespace hone {
+
+namespace {
+
+// BootstrapFewShot of DSPy (Khattab et al. 2023): one demo set, the examples in their given order.
+class BootstrapFewShot final : public Optimizer {
+ public:
+  explicit BootstrapFewShot(OptionReader& options) : options_(read_bootstrap_options(options)) {}
+  std::string_view name() const override { return "bootstrap_few_shot"; }
+
+  Result<void> run(Search& search) const override {
+    const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
+    if (!paths) return paths.error();
+    Rng rng = search.rng("bootstrap_few_shot");
+    const DemoSets sets = keep_tunable(bootstrap(search, search.train(), options_, rng), *paths);
+    if (sets.empty())
+      return bad_request("bootstrap_few_shot",
+                         "no run of the teacher succeeded and no example fits");
+    const Result<Trial> trial =
+        search.evaluate(with_demos(Candidate(), sets), "bootstrapped demos");
+    if (!trial) return trial.error();
+    return {};
+  }
+
+ private:
+  BootstrapOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_bootstrap_few_shot(OptionReader& options) {
+  return std::make_unique<BootstrapFewShot>(options);
+}
+
+}  // namespace hone

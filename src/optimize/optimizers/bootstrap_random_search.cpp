@@ -1,0 +1,64 @@
+#include "optimize/demo_sets.hpp"
+#include "optimize/optimizers/optimizers.hpp"
+
+namespace hone {
+namespace {
+
+// BootstrapFewShotWithRandomSearch of DSPy (Khattab et al. 2023): no demos, labelled demos only,
+// bootstrapped in the given order, then random sets of random size. All are measured together, so
+// that what their prompts have in common is computed once and the weak ones stop early.
+class BootstrapRandomSearch final : public Optimizer {
+ public:
+  explicit BootstrapRandomSearch(OptionReader& options)
+      : options_(read_bootstrap_options(options)),
+        candidates_(options.get("candidates", std::size_t{16},
+                                "random demo sets, besides the three fixed ones")) {}
+
+  std::string_view name() const override { return "bootstrap_random_search"; }
+
+  Result<void> run(Search& search) const override {
+    const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
+    if (!paths) return paths.error();
+    std::vector<Proposal> proposals;
+    proposals.push_back({Candidate(), "no demos"});
+    {
+      Rng rng = search.rng("labelled demos");
+      DemoSets sets;
+      for (const Predictor& predictor : search.student().predictors()) {
+        sets[predictor.path()] =
+            draw_labeled(predictor, search.train(), options_.max_labeled, options_.balanced, rng);
+      }
+      proposals.push_back(
+          {with_demos(Candidate(), keep_tunable(std::move(sets), *paths)), "labelled demos"});
+    }
+    search.phase("bootstrap");
+    for (std::size_t i = 0; i <= candidates_ && !search.done(); ++i) {
+      Rng rng = search.rng("bootstrap " + std::to_string(i));
+      Examples order = search.train();
+      BootstrapOptions options = options_;
+      if (i > 0) {
+        rng.shuffle(order);
+        if (options.max_bootstrapped > 1)
+          options.max_bootstrapped = 1 + rng.below(options.max_bootstrapped);
+      }
+      const DemoSets sets = keep_tunable(bootstrap(search, order, options, rng), *paths);
+      proposals.push_back({with_demos(Candidate(), sets), "bootstrap " + std::to_string(i)});
+    }
+    search.phase("trials");
+    const Result<std::vector<Trial>> trials = search.evaluate(proposals);
+    if (!trials) return trials.error();
+    return {};
+  }
+
+ private:
+  BootstrapOptions options_;
+  std::size_t candidates_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_bootstrap_random_search(OptionReader& options) {
+  return std::make_unique<BootstrapRandomSearch>(options);
+}
+
+}  // namespace hone

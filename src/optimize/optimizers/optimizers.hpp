@@ -1,0 +1,18 @@
+// Makers of the built-in optimizers, one file each.
+#pragma once
+
+#include <memory>
+
+#include "hone/optimize/optimizer.hpp"
+
+#include "optimize/options.hpp"
+
+namespace hone {
+
+// Each declares its options on the reader (for help and for faults) and returns the optimizer set
+// up with them.
+std::unique_ptr<Optimizer> make_labeled_few_shot(OptionReader& options);
+std::unique_ptr<Optimizer> make_bootstrap_few_shot(OptionReader& options);
+std::unique_ptr<Optimizer> make_bootstrap_random_search(OptionReader& options);
+
+}  // namespace hone

@@ -1,0 +1,59 @@
+#include <array>
+
+#include "hone/base/text.hpp"
+
+#include "optimize/optimizers/optimizers.hpp"
+
+namespace hone {
+namespace {
+
+struct Entry {
+  const char* name;
+  const char* summary;
+  const char* suits;
+  std::unique_ptr<Optimizer> (*make)(OptionReader&);
+};
+
+// Written out, not self-registered: what is here can be read in one place and survives static
+// linking.
+constexpr std::array kEntries = {
+    Entry{"labeled_few_shot", "puts labelled examples into the prompt as they are",
+          "a quick start: any model, from a handful of examples, almost no LM calls",
+          &make_labeled_few_shot},
+    Entry{"bootstrap_few_shot", "shows the model its own (or a teacher's) successful runs as demos",
+          "about 10 examples and more; steps whose labels the data does not hold",
+          &make_bootstrap_few_shot},
+    Entry{"bootstrap_random_search",
+          "tries many bootstrapped demo sets and keeps the best on validation",
+          "about 50 examples and more; the strongest simple choice for small models",
+          &make_bootstrap_random_search},
+};
+
+}  // namespace
+
+std::vector<OptimizerInfo> optimizers() {
+  std::vector<OptimizerInfo> out;
+  for (const Entry& entry : kEntries) {
+    OptionReader reader(entry.name, Value());
+    entry.make(reader);
+    out.push_back({entry.name, entry.summary, entry.suits, reader.descriptions()});
+  }
+  return out;
+}
+
+Result<std::unique_ptr<Optimizer>> make_optimizer(std::string_view name, const Value& options) {
+  std::vector<std::string> known;
+  for (const Entry& entry : kEntries) {
+    known.emplace_back(entry.name);
+    if (name != entry.name) continue;
+    OptionReader reader(entry.name, options);
+    std::unique_ptr<Optimizer> optimizer = entry.make(reader);
+    if (Result<void> fits = reader.finish(); !fits) return fits.error();
+    return optimizer;
+  }
+  return bad_request("optimizer", "there is no '" + std::string(name) + "'" +
+                                      did_you_mean(name, known) + " (there: " + join(known, ", ") +
+                                      ")");
+}
+
+}  // namespace hone

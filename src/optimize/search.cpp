@@ -1,0 +1,314 @@
+#include "hone/optimize/search.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "hone/base/clock.hpp"
+#include "hone/eval/calibrate.hpp"
+#include "hone/lm/cached_lm.hpp"
+
+#include "optimize/contender.hpp"
+
+namespace hone {
+
+namespace {
+
+// Replies kept of one run: a label reply is a few hundred bytes, so this is far more than a run
+// asks for.
+constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
+
+// A model as a search sees it: what it answered before is free, everything else is metered.
+class SearchLm {
+ public:
+  SearchLm(const Lm& inner, Meter& meter)
+      : cached_(CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
+                               {kCacheBytes, {}})
+                    .value()),
+        metered_(*cached_, meter) {}
+  const Lm& get() const { return metered_; }
+
+ private:
+  std::unique_ptr<CachedLm> cached_;
+  MeteredLm metered_;
+};
+
+}  // namespace
+
+struct Search::State {
+  State(const Program& given_student, Task given_task, SearchOptions given_options)
+      : student(given_student),
+        teacher(given_options.teacher.value_or(given_student)),
+        task(std::move(given_task)),
+        options(std::move(given_options)),
+        space(options.space.value_or(Space::of(student))),
+        meter(options.budget, clock) {}
+
+  SystemClock clock;
+  Program student;
+  Program teacher;
+  Task task;
+  SearchOptions options;
+  Space space;
+  Meter meter;
+  std::map<const Lm*, std::unique_ptr<SearchLm>> models;
+  std::optional<Evaluator> evaluator;
+  std::optional<Evaluator> teacher_evaluator;
+  std::optional<Evaluator> proposer_evaluator;
+  std::vector<Trial> trials;
+  std::map<Hash, std::size_t> measured;  // proposed candidate -> trial
+
+  const Lm& model(const Lm& lm) {
+    std::unique_ptr<SearchLm>& known = models[&lm];
+    if (!known) known = std::make_unique<SearchLm>(lm, meter);
+    return known->get();
+  }
+  Evaluator make_evaluator(const Lm& lm) {
+    EvaluatorOptions evaluator_options;
+    evaluator_options.threads = options.threads;
+    evaluator_options.seed = options.seed;
+    for (const auto& [name, named] : options.models)
+      evaluator_options.models.emplace(name, &model(*named));
+    evaluator_options.observer = options.observer;
+    evaluator_options.stop = options.stop;
+    return Evaluator(model(lm), std::move(evaluator_options));
+  }
+  void emit(const Event& event) const {
+    if (options.observer) options.observer(event);
+  }
+  bool done() const { return options.stop.stop_requested() || meter.spent(); }
+  const Trial* best() const {
+    const Trial* best = nullptr;
+    for (const Trial& trial : trials) {
+      if (trial.complete && (!best || trial.mean > best->mean)) best = &trial;
+    }
+    return best;
+  }
+
+  Result<Contender> make_contender(const Proposal& proposal);
+  void measure(std::vector<Contender>& contenders);
+  const Trial& finish(const Contender& contender, const Hash& proposed);
+};
+
+Result<Contender> Search::State::make_contender(const Proposal& proposal) {
+  if (Result<void> fits = check_candidate(proposal.candidate, student.params()); !fits)
+    return fits.error();
+  for (const auto& [path, value] : proposal.candidate.values()) {
+    if (!space.find(path))
+      return bad_request("candidate", "parameter '" + path + "' is outside the search space");
+  }
+  Result<Program> program = student.with(proposal.candidate);
+  if (!program) return program.error();
+  std::vector<Calibration> calibrations;
+  if (is_calibration_free(*program) && evaluator->lm().info().scores_labels) {
+    const std::string path = program->predictors().front().path() + ".calibration";
+    const Param* param = space.find(path);
+    if (param && !proposal.candidate.find(path)) {
+      if (const auto* choice = std::get_if<ChoiceDomain>(&param->domain)) {
+        for (const Value& value : choice->choices) {
+          if (Result<Calibration> known = parse_calibration(value.text()); known)
+            calibrations.push_back(*known);
+        }
+      }
+    }
+  }
+  return Contender(proposal.origin, proposal.candidate, *std::move(program),
+                   std::move(calibrations));
+}
+
+void Search::State::measure(std::vector<Contender>& contenders) {
+  const std::size_t total = task.val.size();
+  Examples met;
+  std::vector<Contender*> alive;
+  for (Contender& contender : contenders) alive.push_back(&contender);
+  for (const std::size_t checkpoint : {total}) {
+    if (done()) return;
+    std::vector<RolloutTask> tasks;
+    for (const Contender* contender : alive) {
+      for (std::size_t i = met.size(); i < checkpoint; ++i) {
+        tasks.push_back({&contender->measured_program(), &task.val[i], 0, std::nullopt});
+      }
+    }
+    std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
+    const std::size_t block = checkpoint - met.size();
+    for (std::size_t i = met.size(); i < checkpoint; ++i) met.push_back(task.val[i]);
+    for (std::size_t c = 0; c < alive.size(); ++c) {
+      const auto first = rollouts.begin() + static_cast<std::ptrdiff_t>(c * block);
+      alive[c]->add({std::make_move_iterator(first),
+                     std::make_move_iterator(first + static_cast<std::ptrdiff_t>(block))});
+      if (Result<void> calibrated = alive[c]->calibrate(met, *evaluator, task.metric);
+          !calibrated) {
+        emit(Notice{"calibration was left out: " + calibrated.error().text()});
+      }
+    }
+  }
+}
+
+const Trial& Search::State::finish(const Contender& contender, const Hash& proposed) {
+  const Trial* before = best();
+  const double best_before = before ? before->mean : 0;
+  trials.push_back(contender.trial(trials.size(), task.val.size()));
+  const Trial& trial = trials.back();
+  measured.emplace(proposed, trial.number);
+  const bool is_best = best() == &trial;
+  emit(TrialFinished{trial.number, trial.origin, trial.mean, trial.examples, trial.complete,
+                     is_best, is_best ? trial.mean : best_before});
+  return trial;
+}
+
+Search::Search(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Search::~Search() = default;
+
+Result<std::unique_ptr<Search>> Search::make(const Program& student, Task task, const Lm& lm,
+                                             SearchOptions options) {
+  if (task.train.empty()) return bad_request("train", "needs at least one example");
+  if (task.val.empty()) return bad_request("val", "needs at least one example");
+  std::size_t number = 0;
+  for (const Example& example : task.val) {
+    ++number;
+    if (Result<void> fits = student.signature().check_inputs(example.fields(), {}); !fits) {
+      return bad_request("val example " + std::to_string(number), fits.error().message);
+    }
+  }
+  auto state = std::make_unique<State>(student, std::move(task), std::move(options));
+  const Lm* teacher = state->options.teacher_lm ? state->options.teacher_lm : &lm;
+  const Lm* proposer = state->options.proposer_lm ? state->options.proposer_lm : &lm;
+  state->evaluator = state->make_evaluator(lm);
+  state->teacher_evaluator = state->make_evaluator(*teacher);
+  state->proposer_evaluator = state->make_evaluator(*proposer);
+  return std::unique_ptr<Search>(new Search(std::move(state)));
+}
+
+const Program& Search::student() const {
+  return state_->student;
+}
+const Program& Search::teacher() const {
+  return state_->teacher;
+}
+const Examples& Search::train() const {
+  return state_->task.train;
+}
+const Examples& Search::val() const {
+  return state_->task.val;
+}
+const Metric& Search::metric() const {
+  return state_->task.metric;
+}
+const Space& Search::space() const {
+  return state_->space;
+}
+const SearchOptions& Search::options() const {
+  return state_->options;
+}
+const Meter& Search::meter() const {
+  return state_->meter;
+}
+const std::vector<Trial>& Search::trials() const {
+  return state_->trials;
+}
+const Trial* Search::best() const {
+  return state_->best();
+}
+bool Search::done() const {
+  return state_->done();
+}
+
+Rng Search::rng(std::string_view purpose) const {
+  return Rng(state_->options.seed, purpose);
+}
+
+std::string Search::stop_reason() const {
+  if (state_->options.stop.stop_requested()) return "a stop was asked for";
+  return state_->meter.reason();
+}
+
+void Search::phase(std::string name) {
+  state_->emit(PhaseStarted{std::move(name)});
+}
+void Search::notice(std::string message) {
+  state_->emit(Notice{std::move(message)});
+}
+
+Result<std::vector<Trial>> Search::evaluate(std::span<const Proposal> proposals) {
+  std::vector<Contender> contenders;
+  std::vector<Hash> hashes;
+  std::vector<Hash> fresh;
+  for (const Proposal& proposal : proposals) {
+    hashes.push_back(proposal.candidate.hash());
+    if (state_->measured.contains(hashes.back()) ||
+        std::find(fresh.begin(), fresh.end(), hashes.back()) != fresh.end()) {
+      continue;
+    }
+    Result<Contender> contender = state_->make_contender(proposal);
+    if (!contender) return contender.error();
+    contenders.push_back(*std::move(contender));
+    fresh.push_back(hashes.back());
+  }
+  state_->measure(contenders);
+  for (std::size_t i = 0; i < contenders.size(); ++i) {
+    if (contenders[i].met() > 0) state_->finish(contenders[i], fresh[i]);
+  }
+  std::vector<Trial> out;
+  for (const Hash& hash : hashes) {
+    if (const auto found = state_->measured.find(hash); found != state_->measured.end()) {
+      out.push_back(state_->trials[found->second]);
+    }
+  }
+  return out;
+}
+
+Result<Trial> Search::evaluate(const Candidate& candidate, std::string origin) {
+  const Proposal proposal{candidate, std::move(origin)};
+  Result<std::vector<Trial>> trials = evaluate(std::span(&proposal, 1));
+  if (!trials) return trials.error();
+  if (trials->empty()) return stopped("search", stop_reason());
+  return trials->front();
+}
+
+Result<Trial> Search::evaluate_baseline() {
+  std::vector<Contender> student;
+  student.emplace_back("baseline", Candidate(), state_->student, std::vector<Calibration>{});
+  state_->measure(student);
+  if (student.front().met() == 0) return stopped("search", stop_reason());
+  if (const std::optional<Error> error = student.front().common_error()) return *error;
+  return state_->finish(student.front(), hash_of("baseline"));
+}
+
+std::vector<Rollout> Search::run(std::span<const RolloutTask> tasks, const RunOptions& options) {
+  std::vector<RolloutTask> adjusted(tasks.begin(), tasks.end());
+  for (RolloutTask& task : adjusted) {
+    if (options.sample != 0) task.sample = options.sample;
+    if (options.temperature) task.temperature = options.temperature;
+  }
+  const Evaluator& evaluator =
+      options.teacher_model ? *state_->teacher_evaluator : *state_->evaluator;
+  return evaluator.run(adjusted, &state_->task.metric);
+}
+
+std::vector<Rollout> Search::run(const Program& program, std::span<const Example> examples,
+                                 const RunOptions& options) {
+  std::vector<RolloutTask> tasks;
+  for (const Example& example : examples) tasks.push_back({&program, &example, 0, std::nullopt});
+  return run(tasks, options);
+}
+
+std::vector<Result<Value>> Search::propose(const Predictor& predictor,
+                                           std::span<const Value> inputs, std::uint64_t sample) {
+  const Program program = Program::predict(predictor.signature(), predictor.options());
+  Examples examples;
+  for (const Value& input : inputs) examples.emplace_back(input);
+  std::vector<RolloutTask> tasks;
+  for (const Example& example : examples)
+    tasks.push_back({&program, &example, sample, std::nullopt});
+  std::vector<Result<Value>> out;
+  for (Rollout& rollout : state_->proposer_evaluator->run(tasks, nullptr)) {
+    if (rollout.error) {
+      out.emplace_back(*std::move(rollout.error));
+    } else {
+      out.emplace_back(std::move(rollout.prediction));
+    }
+  }
+  return out;
+}
+
+}  // namespace hone
