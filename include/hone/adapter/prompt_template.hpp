@@ -15,6 +15,10 @@
 
 namespace hone {
 
+namespace internal {
+class Layout;
+}
+
 // How a prompt is laid out; docs/adapter.md shows each one whole.
 enum class Format {
   chat,        // messages with [[ ## field ## ]] markers, DSPy's layout
@@ -58,12 +62,11 @@ class PromptTemplate {
   // A user message that tells the model what was wrong with its last reply, for a retry on a remote model.
   static std::string fault_message(const std::vector<Error>& faults);
 
-  Format format() const { return format_; }
-  const Signature& signature() const { return *signature_; }
+  Format format() const;
+  const Signature& signature() const;
 
  private:
-  std::shared_ptr<const Signature> signature_;
-  Format format_;
+  std::shared_ptr<const internal::Layout> layout_;
   std::shared_ptr<const Segments> fixed_;
   std::shared_ptr<const ReplyPlan> plan_;
 };
