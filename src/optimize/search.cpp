@@ -106,9 +106,12 @@ Result<Contender> Search::State::make_contender(const Proposal& proposal) {
     if (param && !proposal.candidate.find(path)) {
       if (const auto* choice = std::get_if<ChoiceDomain>(&param->domain)) {
         for (const Value& value : choice->choices) {
-          if (Result<Calibration> known = parse_calibration(value.text()); known)
+          if (Result<Calibration> known = parse_calibration(value.text()); known) {
             calibrations.push_back(*known);
+          }
         }
+        // Content-free calibration alone costs calls; it is used where a candidate or the space asks for it.
+        if (calibrations.size() > 1) std::erase(calibrations, Calibration::content_free);
       }
     }
   }

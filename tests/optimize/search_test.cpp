@@ -1,0 +1,150 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "hone/optimize/optimize.hpp"
+#include "optimize/planted.hpp"
+
+namespace hone {
+namespace {
+
+using testing::demo_hungry_lm;
+using testing::parity_program;
+using testing::parity_task;
+
+std::unique_ptr<Search> make_search(const Lm& lm, SearchOptions options = {}) {
+  return Search::make(parity_program(), parity_task(), lm, std::move(options)).value();
+}
+
+Candidate with_demo_count(const Search& search, std::size_t count) {
+  Value::List demos;
+  for (std::size_t i = 0; i < count; ++i) demos.push_back(search.train()[i].fields());
+  return Candidate().with("predict.demos", Value(std::move(demos)));
+}
+
+TEST(Search, MeasuresEveryCandidateOnEveryExample) {
+  const ScriptedLm lm = demo_hungry_lm();
+  const auto search = make_search(lm);
+  const Trial trial = search->evaluate(with_demo_count(*search, 10), "ten demos").value();
+  EXPECT_TRUE(trial.complete);
+  EXPECT_EQ(trial.examples, 30U);
+  EXPECT_DOUBLE_EQ(trial.mean, 1.0);
+  EXPECT_EQ(search->best()->number, trial.number);
+}
+
+TEST(Search, AsksTheModelOncePerDistinctRequest) {
+  const ScriptedLm lm = demo_hungry_lm();
+  const auto search = make_search(lm);
+  ASSERT_TRUE(search->evaluate(with_demo_count(*search, 3), "a"));
+  const std::size_t calls = lm.calls();
+  EXPECT_EQ(calls, 30U) << "every calibration is scored on the same replies";
+  ASSERT_TRUE(search->evaluate(with_demo_count(*search, 3), "the same again"));
+  EXPECT_EQ(lm.calls(), calls);
+  EXPECT_EQ(search->trials().size(), 1U);
+}
+
+TEST(Search, NeverGoesOverTheCallBudget) {
+  for (const std::int64_t calls : {0, 1, 29, 30, 31, 75}) {
+    const ScriptedLm lm = demo_hungry_lm();
+    SearchOptions options;
+    options.budget.lm_calls = calls;
+    const auto search = make_search(lm, options);
+    std::vector<Proposal> proposals;
+    for (std::size_t n = 1; n < 6; ++n) proposals.push_back({with_demo_count(*search, n), "demos"});
+    ASSERT_TRUE(search->evaluate(proposals));
+    EXPECT_LE(lm.calls(), static_cast<std::size_t>(calls));
+    if (search->best()) {
+      EXPECT_TRUE(search->best()->complete);
+      EXPECT_GE(calls, 30);
+    }
+  }
+}
+
+TEST(Search, ACandidateOutsideTheSpaceIsRefused) {
+  const ScriptedLm lm = demo_hungry_lm();
+  SearchOptions options;
+  const std::vector<std::string> globs{"*.demos"};
+  options.space = Space::of(parity_program()).keep(globs).value();
+  const auto search = make_search(lm, options);
+  const auto refused = search->evaluate(Candidate().with("predict.instructions", "Answer."), "outside");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::bad_request);
+  const auto unknown = search->evaluate(Candidate().with("predict.demo", Value(Value::List{})), "typo");
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message.find("predict.demos"), std::string::npos) << unknown.error().text();
+}
+
+TEST(Search, CalibrationIsTriedOnTheSameScoresAndKeptWhenItHelps) {
+  // The model leans towards "even" by more than the evidence weighs: only the mean over a batch shows it.
+  Script script;
+  script.score = [](const LmRequest& request, const LabelSlot&) {
+    const std::string text = request.prompt.dump();
+    const long number = std::stol(text.substr(text.rfind("Number: ") + 8));
+    const double evidence = number % 2 == 0 ? 0.5 : -0.5;
+    return std::vector<double>{-1.0 + evidence, -5.0 - evidence};
+  };
+  const ScriptedLm lm{std::move(script)};
+  const auto search = make_search(lm);
+  const Trial baseline = search->evaluate_baseline().value();
+  EXPECT_DOUBLE_EQ(baseline.mean, 0.5);
+  const Trial trial = search->evaluate(Candidate(), "as it is").value();
+  EXPECT_DOUBLE_EQ(trial.mean, 1.0);
+  ASSERT_NE(trial.candidate.find("predict.calibration"), nullptr);
+  EXPECT_EQ(trial.candidate.find("predict.calibration")->text(), "batch");
+  EXPECT_NE(trial.candidate.find("predict.label_bias"), nullptr);
+}
+
+TEST(Search, AStopEndsItWithWhatThereIs) {
+  const ScriptedLm lm = demo_hungry_lm();
+  std::stop_source source;
+  SearchOptions options;
+  options.stop = source.get_token();
+  const auto search = make_search(lm, options);
+  ASSERT_TRUE(search->evaluate(with_demo_count(*search, 2), "before"));
+  source.request_stop();
+  EXPECT_TRUE(search->done());
+  const auto after = search->evaluate(with_demo_count(*search, 4), "after");
+  ASSERT_FALSE(after);
+  EXPECT_EQ(after.error().kind, ErrorKind::stopped);
+  EXPECT_EQ(search->trials().size(), 1U);
+}
+
+TEST(Optimize, BaselineErrorsThatAreNotTheProgramsEndIt) {
+  const ScriptedLm lm([](const LmRequest&) -> Result<std::string> { return temporary("server", "connection refused"); });
+  const auto optimizer = make_optimizer("labeled_few_shot").value();
+  const auto done = optimize(parity_program(), parity_task(), lm, *optimizer);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().text().find("connection refused"), std::string::npos);
+}
+
+TEST(Optimize, RandomSearchFindsMoreDemosAndIsTheSameForAnyThreads) {
+  const auto optimizer =
+      make_optimizer("bootstrap_random_search", Value::object({{"candidates", 4}, {"max_labeled", 10}})).value();
+  std::string first;
+  for (const std::size_t threads : {1U, 8U}) {
+    const ScriptedLm lm = demo_hungry_lm();
+    SearchOptions options;
+    options.threads = threads;
+    options.seed = 7;
+    const Optimized done = optimize(parity_program(), parity_task(), lm, *optimizer, options).value();
+    EXPECT_DOUBLE_EQ(done.best.mean, 1.0);
+    EXPECT_LE(done.baseline.mean, done.best.mean);
+    const std::string text = done.best.candidate.to_json().to_json();
+    if (first.empty()) first = text;
+    EXPECT_EQ(text, first);
+  }
+}
+
+TEST(Optimizers, UnknownNamesAndOptionsSuggestNearOnes) {
+  const auto unknown = make_optimizer("bootstrap_fewshot");
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message.find("bootstrap_few_shot"), std::string::npos);
+  const auto option = make_optimizer("labeled_few_shot", Value::object({{"max_label", 3}, {"balanced", 1}}));
+  ASSERT_FALSE(option);
+  EXPECT_NE(option.error().message.find("max_labeled"), std::string::npos);
+  EXPECT_NE(option.error().message.find("balanced"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone
