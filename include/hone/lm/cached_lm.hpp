@@ -13,6 +13,8 @@
 
 namespace hone {
 
+struct ResponseCache;
+
 struct CacheOptions {
   // Of replies kept in memory; the least recently used go first. 0 keeps none (a file still serves).
   std::size_t max_bytes = std::size_t{64} << 20;
@@ -51,9 +53,8 @@ class CachedLm final : public Lm {
   CacheStats stats() const;
 
  private:
-  struct State;
-  explicit CachedLm(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit CachedLm(std::unique_ptr<ResponseCache> cache);
+  std::unique_ptr<ResponseCache> cache_;
 };
 
 }  // namespace hone

@@ -1,0 +1,223 @@
+#include "hone/lm/cached_lm.hpp"
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "cache_file.hpp"
+#include "hone/base/text.hpp"
+#include "reply_json.hpp"
+#include "reply_memory.hpp"
+
+namespace hone {
+namespace {
+
+// A request somebody is asking the model, and everybody who waits for the answer.
+struct Flight {
+  std::optional<Result<LmReply>> result;  // guarded by the cache's mutex
+};
+
+}  // namespace
+
+struct ResponseCache {
+  ResponseCache(std::shared_ptr<const Lm> model, std::size_t max_bytes) : inner(std::move(model)), memory(max_bytes) {}
+
+  std::shared_ptr<const Lm> inner;
+  std::unique_ptr<CacheFile> file;
+
+  std::mutex mutex;
+  std::condition_variable_any landed;
+  ReplyMemory memory;
+  std::unordered_map<Hash, std::shared_ptr<Flight>> flights;
+  CacheStats stats;
+};
+
+namespace {
+
+// One complete(): every request is answered from memory, led by this call, or follows somebody's flight.
+class CachedBatch {
+ public:
+  CachedBatch(ResponseCache& cache, std::span<const LmRequest> requests, const std::stop_token& stop)
+      : cache_(cache), requests_(requests), stop_(stop), results_(requests.size()) {}
+  ~CachedBatch();
+  CachedBatch(const CachedBatch&) = delete;
+  CachedBatch& operator=(const CachedBatch&) = delete;
+
+  std::vector<Result<LmReply>> run();
+
+ private:
+  struct Leader {
+    std::size_t index = 0;
+    Hash key;
+    std::shared_ptr<Flight> flight;  // null once it has landed
+  };
+  struct Follower {
+    std::size_t index = 0;
+    std::shared_ptr<Flight> flight;
+  };
+
+  void board(std::span<const std::size_t> indices);
+  void ask_file();
+  void ask_model();
+  std::vector<std::size_t> follow();
+  void land(Leader& leader, const Result<LmReply>& result);
+  void take(std::size_t index, const LmReply& reply);
+
+  ResponseCache& cache_;
+  std::span<const LmRequest> requests_;
+  const std::stop_token& stop_;
+  std::vector<std::optional<Result<LmReply>>> results_;
+  std::vector<Leader> leaders_;  // in the order of the batch; those not answered yet
+  std::vector<Follower> followers_;
+};
+
+std::vector<Result<LmReply>> CachedBatch::run() {
+  std::vector<std::size_t> open(requests_.size());
+  for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
+  while (!open.empty()) {
+    board(open);
+    ask_file();
+    ask_model();
+    open = follow();
+  }
+  std::vector<Result<LmReply>> results;
+  results.reserve(results_.size());
+  for (std::optional<Result<LmReply>>& result : results_) results.push_back(*std::move(result));
+  return results;
+}
+
+// An exception out of the inner model must not leave others waiting for ever.
+CachedBatch::~CachedBatch() {
+  for (Leader& leader : leaders_) {
+    if (leader.flight != nullptr) land(leader, stopped("response cache", "the call that was to answer failed"));
+  }
+}
+
+void CachedBatch::board(std::span<const std::size_t> indices) {
+  std::vector<Hash> keys;
+  keys.reserve(indices.size());
+  for (const std::size_t index : indices) keys.push_back(request_key(cache_.inner->info(), requests_[index]));
+  const std::lock_guard lock(cache_.mutex);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    if (const LmReply* kept = cache_.memory.find(keys[i])) {
+      ++cache_.stats.memory_hits;
+      take(indices[i], *kept);
+      continue;
+    }
+    std::shared_ptr<Flight>& flight = cache_.flights[keys[i]];
+    if (flight != nullptr) {
+      followers_.push_back({.index = indices[i], .flight = flight});
+      continue;
+    }
+    flight = std::make_shared<Flight>();
+    leaders_.push_back({.index = indices[i], .key = keys[i], .flight = flight});
+  }
+}
+
+void CachedBatch::ask_file() {
+  if (cache_.file == nullptr || leaders_.empty()) return;
+  std::vector<Hash> keys;
+  for (const Leader& leader : leaders_) keys.push_back(leader.key);
+  std::size_t failures = 0;
+  const std::vector<std::optional<LmReply>> found = cache_.file->find(keys, failures);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!found[i]) continue;
+    land(leaders_[i], *found[i]);
+    take(leaders_[i].index, *found[i]);
+  }
+  const std::size_t hits = std::erase_if(leaders_, [](const Leader& leader) { return leader.flight == nullptr; });
+  const std::lock_guard lock(cache_.mutex);
+  cache_.stats.file_hits += hits;
+  cache_.stats.file_failures += failures;
+}
+
+void CachedBatch::ask_model() {
+  if (leaders_.empty()) return;
+  std::vector<LmRequest> misses;
+  misses.reserve(leaders_.size());
+  for (const Leader& leader : leaders_) misses.push_back(requests_[leader.index]);
+  std::vector<Result<LmReply>> answers = cache_.inner->complete(misses, stop_);
+
+  std::vector<std::pair<Hash, LmReply>> worth_saving;
+  for (std::size_t i = 0; i < leaders_.size(); ++i) {
+    land(leaders_[i], answers[i]);
+    // JSON holds well-formed UTF-8 only, and a reply must come back as it went in.
+    if (cache_.file != nullptr && answers[i] && is_utf8(answers[i]->text)) {
+      worth_saving.emplace_back(leaders_[i].key, *answers[i]);
+    }
+    results_[leaders_[i].index] = std::move(answers[i]);
+  }
+  leaders_.clear();
+  const std::size_t failures = worth_saving.empty() ? 0 : cache_.file->save(worth_saving);
+  const std::lock_guard lock(cache_.mutex);
+  cache_.stats.misses += misses.size();
+  cache_.stats.file_failures += failures;
+}
+
+// Gives back the requests whose flight was stopped by its own caller: this one did not ask for that.
+std::vector<std::size_t> CachedBatch::follow() {
+  std::vector<std::size_t> again;
+  std::unique_lock lock(cache_.mutex);
+  for (const Follower& follower : std::exchange(followers_, {})) {
+    const std::optional<Result<LmReply>>& result = follower.flight->result;
+    cache_.landed.wait(lock, stop_, [&] { return result.has_value(); });
+    if (!result) {
+      results_[follower.index] = Result<LmReply>(stopped("response cache", "the call was stopped"));
+      ++cache_.stats.joined;
+    } else if (result->ok()) {
+      take(follower.index, **result);
+      ++cache_.stats.joined;
+    } else if (result->error().kind == ErrorKind::stopped && !stop_.stop_requested()) {
+      again.push_back(follower.index);
+    } else {
+      results_[follower.index] = *result;
+      ++cache_.stats.joined;
+    }
+  }
+  return again;
+}
+
+void CachedBatch::land(Leader& leader, const Result<LmReply>& result) {
+  {
+    const std::lock_guard lock(cache_.mutex);
+    if (result) cache_.memory.insert(leader.key, *result);
+    leader.flight->result = result;
+    leader.flight = nullptr;
+    cache_.flights.erase(leader.key);
+  }
+  cache_.landed.notify_all();
+}
+
+void CachedBatch::take(std::size_t index, const LmReply& reply) {
+  results_[index] = Result<LmReply>(served_from_cache(reply, requests_[index]));
+}
+
+}  // namespace
+
+CachedLm::CachedLm(std::unique_ptr<ResponseCache> cache) : cache_(std::move(cache)) {}
+CachedLm::~CachedLm() = default;
+
+Result<std::unique_ptr<CachedLm>> CachedLm::open(std::shared_ptr<const Lm> inner, CacheOptions options) {
+  auto cache = std::make_unique<ResponseCache>(std::move(inner), options.max_bytes);
+  if (options.file) {
+    Result<std::unique_ptr<CacheFile>> file = CacheFile::open(*options.file);
+    if (!file) return file.error();
+    cache->file = *std::move(file);
+  }
+  return std::unique_ptr<CachedLm>(new CachedLm(std::move(cache)));
+}
+
+const LmInfo& CachedLm::info() const { return cache_->inner->info(); }
+
+std::vector<Result<LmReply>> CachedLm::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+  return CachedBatch(*cache_, requests, stop).run();
+}
+
+CacheStats CachedLm::stats() const {
+  const std::lock_guard lock(cache_->mutex);
+  return cache_->stats;
+}
+
+}  // namespace hone

@@ -1,0 +1,50 @@
+#include "lm/local/llama_handles.hpp"
+
+#include <mutex>
+#include <string_view>
+
+#include "hone/base/text.hpp"
+
+namespace hone::local {
+namespace {
+
+thread_local std::string* current_capture = nullptr;
+
+void take_log(ggml_log_level level, const char* text, void*) {
+  constexpr std::size_t kMostBytes = 4096;
+  if (current_capture == nullptr || (level != GGML_LOG_LEVEL_ERROR && level != GGML_LOG_LEVEL_WARN)) return;
+  if (current_capture->size() < kMostBytes) *current_capture += text;
+}
+
+}  // namespace
+
+void start_llama() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llama_log_set(take_log, nullptr);
+    llama_backend_init();
+  });
+}
+
+LogCapture::LogCapture() : outer_(current_capture) {
+  start_llama();
+  current_capture = &lines_;
+}
+
+LogCapture::~LogCapture() { current_capture = outer_; }
+
+std::string LogCapture::text(const std::string& fallback) const {
+  constexpr std::size_t kMostLines = 3;
+  std::vector<std::string> kept;
+  for (const std::string& line : split(lines_, '\n')) {
+    std::string_view rest = trim(line);
+    // Every line begins with the name of llama.cpp's own function, which tells a user nothing.
+    if (const auto colon = rest.find(": "); colon != std::string_view::npos && rest.find(' ') > colon) {
+      rest.remove_prefix(colon + 2);
+    }
+    if (!rest.empty() && kept.size() < kMostLines) kept.emplace_back(rest);
+  }
+  return kept.empty() ? fallback : join(kept, "; ");
+}
+
+}  // namespace hone::local

@@ -1,0 +1,48 @@
+// Ownership of llama.cpp's objects, and its log turned into text for error messages.
+#pragma once
+
+#include <llama.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hone::local {
+
+using Token = llama_token;
+using Tokens = std::vector<Token>;
+
+struct ModelDeleter {
+  void operator()(llama_model* model) const { llama_model_free(model); }
+};
+struct ContextDeleter {
+  void operator()(llama_context* context) const { llama_free(context); }
+};
+struct SamplerDeleter {
+  void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
+};
+using ModelPtr = std::unique_ptr<llama_model, ModelDeleter>;
+using ContextPtr = std::unique_ptr<llama_context, ContextDeleter>;
+using SamplerPtr = std::unique_ptr<llama_sampler, SamplerDeleter>;
+
+// While it lives, collects the warnings and errors llama.cpp logs on this thread. Outside of any capture the log
+// is dropped: the library does not print. llama.cpp has one log for the whole process; the first call takes it.
+class LogCapture {
+ public:
+  LogCapture();
+  ~LogCapture();
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+
+  // The first lines of what was logged, joined by "; "; `fallback` when nothing was.
+  std::string text(const std::string& fallback) const;
+
+ private:
+  std::string lines_;
+  std::string* outer_;
+};
+
+// Takes over llama.cpp's log and starts its backends, once per process.
+void start_llama();
+
+}  // namespace hone::local

@@ -1,0 +1,540 @@
+#include "lm/local/scheduler.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <utility>
+
+namespace hone::local {
+namespace {
+
+constexpr std::size_t kMostPrefixes = 48;
+constexpr std::size_t kReplyReserve = 64;  // cells set aside for a reply that may be longer but seldom is
+
+std::size_t common_prefix(const Tokens& a, const Tokens& b) {
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
+std::size_t round_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit * unit; }
+
+std::size_t reply_reserve(const Work& work) {
+  std::size_t cells = 0;
+  bool is_first = true;
+  for (const SlotStep& step : work.program->steps) {
+    if (!is_first) cells += step.pushed_tokens.size() + 2;
+    if (step.text != nullptr) {
+      cells += std::min(work.request->settings.max_tokens.value_or(step.text->max_tokens), kReplyReserve);
+    } else {
+      cells += step.trie.nodes.size();
+    }
+    is_first = false;
+  }
+  return cells;
+}
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}
+  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+void sort_by_tokens(std::span<const Work> works, std::vector<std::size_t>& order, std::vector<std::size_t>& common) {
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    const auto compared = works[a].tokens <=> works[b].tokens;
+    return compared != 0 ? compared < 0 : a < b;
+  });
+  common.assign(order.size(), 0);
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    common[i] = common_prefix(works[order[i - 1]].tokens, works[order[i]].tokens);
+  }
+}
+
+}  // namespace
+
+Scheduler::Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimits limits)
+    : context_(context),
+      tokenizer_(&tokenizer),
+      limits_(limits),
+      store_(llama_get_memory(context), llama_n_ctx(context)),
+      retirement_(store_, limits.exact),
+      width_(limits.width) {}
+
+std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works, const std::stop_token& stop) {
+  ++run_number_;
+  width_ = limits_.width;
+  Run run;
+  run.works = works;
+  run.order.resize(works.size());
+  std::iota(run.order.begin(), run.order.end(), std::size_t{0});
+  sort_by_tokens(works, run.order, run.common);
+  run.results.resize(works.size());
+  run.computed.assign(works.size(), 0);
+  run.generated.assign(works.size(), 0);
+
+  while (true) {
+    if (stop.stop_requested()) {
+      fail_all(run, stopped("engine", "stopped before the reply was complete"));
+      break;
+    }
+    admit(run);
+    if (active_.empty()) {
+      if (run.next >= run.order.size()) break;
+      continue;
+    }
+    build_batch(run);
+    const auto computed = compute(run);
+    if (!computed) {
+      fail_all(run, computed.error());
+      break;
+    }
+    if (!*computed) {
+      restart(run);
+      continue;
+    }
+    keep_prefixes(run);
+    {
+      Stopwatch watch(counters_.row_seconds);
+      for (Active& active : active_) active.lane->advance();
+    }
+    collect(run);
+  }
+  if (spine_ != kNoSequence) retirement_.retire(std::exchange(spine_, kNoSequence));
+  end_wave();
+  while (store_.used() > limits_.kept_cells && drop_one_prefix()) end_wave();
+
+  std::vector<Result<LmReply>> results;
+  results.reserve(works.size());
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    Result<LmReply> result = *std::move(run.results[i]);
+    if (result) {
+      result->usage.computed_tokens = static_cast<std::int64_t>(run.computed[i]);
+      result->usage.generated_tokens = static_cast<std::int64_t>(run.generated[i]);
+    }
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+void Scheduler::forget() {
+  active_.clear();
+  prefixes_.clear();
+  spine_ = kNoSequence;
+  retirement_ = Retirement(store_, limits_.exact);
+  store_.clear();
+}
+
+// ---- Which requests are computed now ----
+
+void Scheduler::admit(Run& run) {
+  std::size_t step_tokens = demand();
+  while (run.next < run.order.size() && active_.size() < width_ && admit_next(run, step_tokens)) {
+  }
+  if (!active_.empty() || run.next >= run.order.size()) return;
+  // Nothing lives and the next request still found no room: it cannot be computed at all.
+  const std::size_t work = run.order[run.next++];
+  run.results[work] = internal_error("engine", "the cache of " + std::to_string(store_.capacity()) +
+                                                   " tokens cannot hold this request's " +
+                                                   std::to_string(run.works[work].tokens.size()) + " and its labels");
+}
+
+bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
+  const std::size_t index = run.order[run.next];
+  const Work& work = run.works[index];
+  Source source = best_prefix(work.tokens, true);
+  source.count = std::min(source.count, work.tokens.size() - 1);
+  touch_prefix(source.sequence);
+  std::size_t shared = source.count;
+  // The request before, when it begins in this very step, shares its tokens within the batch.
+  const bool has_neighbour = !active_.empty() && active_.back().is_new && active_.back().place + 1 == run.next;
+  if (has_neighbour && run.common[run.next] > source.count) {
+    source = {active_.back().lane->sequence(), store_.size(active_.back().lane->sequence())};
+    shared = run.common[run.next];
+  }
+  if (limits_.exact && !active_.empty() && opens_inner_node(run, shared)) return false;
+
+  const std::size_t nodes = work.program->steps.front().trie.nodes.size();
+  const std::size_t added = work.tokens.size() - shared + nodes;
+  const std::size_t unit = limits_.step_tokens;
+  const bool fills_up = step_tokens == 0 || step_tokens + added <= round_up(step_tokens, unit);
+  if (!fills_up && !(step_tokens < unit && added > unit / 4)) return false;
+
+  const std::size_t sequences = Lane::sequences_needed(*work.program, limits_.exact);
+  while (!has_sequences(sequences)) {
+    if ((limits_.exact && !active_.empty()) || !drop_one_prefix()) return false;
+    end_wave();
+    source = {};
+    shared = 0;
+    if (has_neighbour) return false;
+  }
+  const std::size_t reserve = reply_reserve(work);
+  const std::size_t needed = step_tokens + added + (active_.empty() ? 1 : reserve + outstanding_reserve());
+  if (store_.free() < needed) {
+    if (!make_room(needed) || has_neighbour) return false;
+    return admit_next(run, step_tokens);
+  }
+  const int sequence = store_.fork(source.sequence, source.count);
+  Active active;
+  active.work = index;
+  active.place = run.next;
+  active.is_new = true;
+  active.reserve = reserve;
+  active.sequences = sequences;
+  active.lane = std::make_unique<Lane>(work, sequence, store_, retirement_, *tokenizer_, limits_.token_limit);
+  active_.push_back(std::move(active));
+  counters_.shared_tokens += static_cast<std::int64_t>(shared);
+  step_tokens += added;
+  ++run.next;
+  return true;
+}
+
+bool Scheduler::opens_inner_node(const Run& run, std::size_t shared) const {
+  const Work& work = run.works[run.order[run.next]];
+  const bool next_shares_more = run.next + 1 < run.order.size() && run.common[run.next + 1] > shared;
+  return next_shares_more || work.keep > shared;
+}
+
+bool Scheduler::has_sequences(std::size_t count) const {
+  constexpr std::size_t kSpare = 3;  // for the spine, its successor and a prefix to keep
+  std::size_t promised = 0;
+  for (const Active& active : active_) {
+    const std::size_t held = 1 + active.lane->branches().size();
+    promised += active.sequences > held ? active.sequences - held : 0;
+  }
+  return store_.free_sequences() >= count + promised + kSpare;
+}
+
+std::size_t Scheduler::outstanding_reserve() const {
+  std::size_t cells = 0;
+  for (const Active& active : active_) {
+    const std::size_t grown = store_.size(active.lane->sequence()) + active.lane->pending().size();
+    const std::size_t prompt = active.lane->work().tokens.size();
+    const std::size_t used = grown > prompt ? grown - prompt : 0;
+    cells += active.reserve > used ? active.reserve - used : 0;
+  }
+  return cells;
+}
+
+std::size_t Scheduler::demand() const {
+  std::size_t tokens = 0;
+  for (const Active& active : active_) {
+    tokens += active.lane->pending().size();
+    if (const LabelTrie* trie = active.lane->trie()) tokens += trie->nodes.size();
+  }
+  return tokens;
+}
+
+// ---- Prefixes that stay in the cache ----
+
+Scheduler::Source Scheduler::best_prefix(const Tokens& tokens, bool with_spine) const {
+  Source best;
+  const auto consider = [&](int sequence) {
+    const std::size_t count = common_prefix(store_.tokens(sequence), tokens);
+    if (count > best.count) best = {sequence, count};
+  };
+  for (const Prefix& prefix : prefixes_) consider(prefix.sequence);
+  if (with_spine && spine_ != kNoSequence) consider(spine_);
+  return best;
+}
+
+void Scheduler::touch_prefix(int sequence) {
+  for (Prefix& prefix : prefixes_) {
+    if (prefix.sequence == sequence) prefix.used = run_number_;
+  }
+}
+
+void Scheduler::keep_prefixes(const Run& run) {
+  const Active* last = nullptr;
+  for (const Active& active : active_) {
+    if (!active.is_new) continue;
+    last = &active;
+    const Work& work = active.lane->work();
+    const int sequence = active.lane->sequence();
+    const std::size_t keep = std::min(work.keep, store_.size(sequence));
+    if (keep == 0) continue;
+    const Source covering = best_prefix(work.tokens, false);
+    if (covering.count >= keep) continue;
+    if (prefixes_.size() >= kMostPrefixes && !drop_one_prefix()) continue;
+    if (store_.free_sequences() < 2) continue;
+    const int kept = store_.fork(sequence, keep);
+    // What the new one begins with needs no sequence of its own.
+    std::erase_if(prefixes_, [&](const Prefix& prefix) {
+      const std::size_t size = store_.size(prefix.sequence);
+      if (size > keep || common_prefix(store_.tokens(prefix.sequence), store_.tokens(kept)) < size) return false;
+      retirement_.retire(prefix.sequence);
+      return true;
+    });
+    prefixes_.push_back({kept, run_number_});
+  }
+  if (last == nullptr) return;
+  int spine = kNoSequence;
+  if (run.next < run.order.size()) {
+    const Work& next = run.works[run.order[run.next]];
+    const std::size_t common = std::min(run.common[run.next], store_.size(last->lane->sequence()));
+    if (common > best_prefix(next.tokens, false).count) spine = store_.fork(last->lane->sequence(), common);
+  }
+  retirement_.retire(std::exchange(spine_, spine));
+}
+
+bool Scheduler::drop_one_prefix() {
+  if (prefixes_.empty()) return false;
+  const auto victim = std::min_element(prefixes_.begin(), prefixes_.end(), [&](const Prefix& a, const Prefix& b) {
+    if (limits_.exact) return store_.highest_cell(a.sequence) > store_.highest_cell(b.sequence);
+    if (a.used != b.used) return a.used < b.used;
+    return store_.size(a.sequence) > store_.size(b.sequence);
+  });
+  retirement_.retire(victim->sequence);
+  prefixes_.erase(victim);
+  ++counters_.evicted_prefixes;
+  return true;
+}
+
+bool Scheduler::make_room(std::size_t cells) {
+  if (limits_.exact && !active_.empty()) return false;
+  while (store_.free() < cells) {
+    if (!drop_one_prefix()) {
+      if (!active_.empty() || spine_ == kNoSequence) return false;
+      retirement_.retire(std::exchange(spine_, kNoSequence));
+    }
+    if (active_.empty()) end_wave();
+  }
+  return true;
+}
+
+void Scheduler::end_wave() {
+  if (!active_.empty()) return;
+  retirement_.flush();
+  if (!limits_.exact) return;
+  while (!store_.is_compact()) {
+    if (!drop_one_prefix()) {
+      if (spine_ == kNoSequence) return;
+      retirement_.retire(std::exchange(spine_, kNoSequence));
+    }
+    retirement_.flush();
+  }
+}
+
+// ---- One batch ----
+
+void Scheduler::build_batch(const Run& run) {
+  entries_.clear();
+  receivers_.clear();
+  sets_.clear();
+  for (std::size_t i = 0; i < active_.size(); ++i) {
+    if (active_[i].is_new) {
+      add_new_lane(run, i);
+    } else {
+      add_live_lane(i);
+    }
+    add_branches(i);
+  }
+}
+
+void Scheduler::add_live_lane(std::size_t index) {
+  Lane& lane = *active_[index].lane;
+  if (lane.pending().empty()) return;
+  std::vector<llama_seq_id> set(1, lane.sequence());
+  set.insert(set.end(), lane.branches().begin(), lane.branches().end());
+  sets_.push_back(std::move(set));
+  auto position = static_cast<llama_pos>(store_.size(lane.sequence()));
+  for (const Token token : lane.pending()) {
+    entries_.push_back({token, position++, sets_.size() - 1, receivers_.size(), receivers_.size(), index});
+  }
+  if (!lane.wants_row()) return;
+  receivers_.push_back({&lane, 0});
+  entries_.back().last_receiver = receivers_.size();
+}
+
+void Scheduler::add_new_lane(const Run& run, std::size_t index) {
+  const Tokens& tokens = active_[index].lane->work().tokens;
+  const bool has_neighbour = index > 0 && active_[index - 1].is_new;
+  const std::size_t seed = store_.size(active_[index].lane->sequence());
+  const std::size_t begin = has_neighbour ? std::max(seed, run.common[active_[index].place]) : seed;
+
+  // Lanes index ... members[k] - 1 share the token at `position`; the further on, the fewer.
+  std::vector<std::size_t> shared;  // by following lane: so many tokens in common with this one
+  for (std::size_t other = index + 1; other < active_.size(); ++other) {
+    const std::size_t common = run.common[active_[other].place];
+    shared.push_back(shared.empty() ? common : std::min(shared.back(), common));
+  }
+  std::size_t members = static_cast<std::size_t>(-1);
+  for (std::size_t position = begin; position < tokens.size(); ++position) {
+    std::size_t count = 0;
+    while (count < shared.size() && shared[count] > position &&
+           store_.size(active_[index + 1 + count].lane->sequence()) <= position) {
+      ++count;
+    }
+    if (count != members) {
+      members = count;
+      std::vector<llama_seq_id> set;
+      for (std::size_t lane = index; lane <= index + count; ++lane) {
+        set.push_back(active_[lane].lane->sequence());
+        const auto branches = active_[lane].lane->branches();
+        set.insert(set.end(), branches.begin(), branches.end());
+      }
+      sets_.push_back(std::move(set));
+    }
+    Entry entry{tokens[position], static_cast<llama_pos>(position), sets_.size() - 1, receivers_.size(), 0, index};
+    for (std::size_t lane = index; lane <= index + count; ++lane) {
+      if (active_[lane].lane->work().tokens.size() == position + 1) receivers_.push_back({active_[lane].lane.get(), 0});
+    }
+    entry.last_receiver = receivers_.size();
+    entries_.push_back(entry);
+  }
+}
+
+void Scheduler::add_branches(std::size_t index) {
+  Lane& lane = *active_[index].lane;
+  const LabelTrie* trie = lane.trie();
+  if (trie == nullptr) return;
+  const std::size_t first = lane.first_branch();
+  const std::size_t last = first + lane.branches().size();
+  const std::size_t base = std::max(lane.work().tokens.size() * (active_[index].is_new ? 1 : 0),
+                                    store_.size(lane.sequence()) + lane.pending().size());
+  for (std::size_t i = 0; i < trie->nodes.size(); ++i) {
+    const LabelTrie::Node& node = trie->nodes[i];
+    const std::size_t from = std::max(node.first_branch, first);
+    const std::size_t to = std::min(node.last_branch, last);
+    if (from >= to) continue;
+    std::vector<llama_seq_id> set;
+    for (std::size_t branch = from; branch < to; ++branch) set.push_back(lane.branches()[branch - first]);
+    sets_.push_back(std::move(set));
+    Entry entry{node.token, static_cast<llama_pos>(base + node.depth - 1), sets_.size() - 1, receivers_.size(), 0,
+                index};
+    if (!lane.has_row(i + 1)) receivers_.push_back({&lane, i + 1});
+    entry.last_receiver = receivers_.size();
+    entries_.push_back(entry);
+  }
+}
+
+Result<bool> Scheduler::compute(Run& run) {
+  if (store_.free() < entries_.size() && !make_room(entries_.size())) return false;
+  std::size_t first = 0;
+  while (first < entries_.size()) {
+    std::size_t last = first;
+    std::size_t rows = 0;
+    while (last < entries_.size() && last - first < limits_.batch_tokens) {
+      const bool has_row = entries_[last].first_receiver < entries_[last].last_receiver;
+      if (has_row && rows == limits_.rows) break;
+      rows += has_row ? 1 : 0;
+      ++last;
+    }
+    const auto decoded = decode(first, last);
+    if (!decoded || !*decoded) return decoded;
+    for (std::size_t i = first; i < last; ++i) {
+      store_.append(sets_[entries_[i].set], entries_[i].token);
+      ++run.computed[active_[entries_[i].charge].work];
+    }
+    counters_.computed_tokens += static_cast<std::int64_t>(last - first);
+    counters_.rows += static_cast<std::int64_t>(rows);
+    deliver(first, last);
+    first = last;
+  }
+  return true;
+}
+
+Result<bool> Scheduler::decode(std::size_t first, std::size_t last) {
+  batch_tokens_.clear();
+  batch_positions_.clear();
+  batch_set_sizes_.clear();
+  batch_sets_.clear();
+  batch_outputs_.clear();
+  for (std::size_t i = first; i < last; ++i) {
+    Entry& entry = entries_[i];
+    batch_tokens_.push_back(entry.token);
+    batch_positions_.push_back(entry.position);
+    batch_set_sizes_.push_back(static_cast<std::int32_t>(sets_[entry.set].size()));
+    batch_sets_.push_back(sets_[entry.set].data());
+    batch_outputs_.push_back(entry.first_receiver < entry.last_receiver ? 1 : 0);
+  }
+  llama_batch batch{};
+  batch.n_tokens = static_cast<std::int32_t>(last - first);
+  batch.token = batch_tokens_.data();
+  batch.pos = batch_positions_.data();
+  batch.n_seq_id = batch_set_sizes_.data();
+  batch.seq_id = batch_sets_.data();
+  batch.logits = batch_outputs_.data();
+
+  LogCapture log;
+  Stopwatch watch(counters_.decode_seconds);
+  const std::int32_t status = llama_decode(context_, batch);
+  llama_synchronize(context_);
+  ++counters_.decode_calls;
+  if (status == 0) return true;
+  if (status == 1) return false;
+  if (status == 2) return stopped("engine", "stopped before the reply was complete");
+  return internal_error("engine", log.text("llama.cpp could not compute a batch (" + std::to_string(status) + ")"));
+}
+
+void Scheduler::deliver(std::size_t first, std::size_t last) {
+  Stopwatch watch(counters_.row_seconds);
+  const std::size_t size = tokenizer_->vocabulary_size();
+  for (std::size_t i = first; i < last; ++i) {
+    const Entry& entry = entries_[i];
+    if (entry.first_receiver == entry.last_receiver) continue;
+    const float* logits = llama_get_logits_ith(context_, static_cast<std::int32_t>(i - first));
+    const std::span<const float> row(logits, size);
+    if (observer_) {
+      const Tokens& tokens = store_.tokens(sets_[entry.set].front());
+      observer_(Tokens(tokens.begin(), tokens.begin() + entry.position + 1), row);
+    }
+    for (std::size_t k = entry.first_receiver; k < entry.last_receiver; ++k) {
+      receivers_[k].lane->take_row(receivers_[k].row, row);
+    }
+  }
+}
+
+// ---- Ends ----
+
+void Scheduler::collect(Run& run) {
+  for (Active& active : active_) {
+    active.is_new = false;
+    if (!active.lane->is_done()) continue;
+    active.lane->release();
+    run.generated[active.work] += active.lane->generated();
+    counters_.generated_tokens += static_cast<std::int64_t>(active.lane->generated());
+    run.results[active.work] = std::move(*active.lane).result();
+    active.lane.reset();
+  }
+  std::erase_if(active_, [](const Active& active) { return active.lane == nullptr; });
+  if (active_.empty()) end_wave();
+}
+
+void Scheduler::restart(Run& run) {
+  counters_.restarts += static_cast<std::int64_t>(active_.size());
+  std::vector<std::size_t> order;
+  for (Active& active : active_) {
+    active.lane->release();
+    order.push_back(active.work);
+  }
+  const bool was_alone = active_.size() == 1;
+  width_ = std::max<std::size_t>(1, active_.size() / 2);
+  active_.clear();
+  retirement_.retire(std::exchange(spine_, kNoSequence));
+  end_wave();
+  if (was_alone && !drop_one_prefix()) {
+    run.results[order.front()] =
+        internal_error("engine", "the cache of " + std::to_string(store_.capacity()) +
+                                     " tokens is too small for this request; open the model with more context_cells");
+    order.clear();
+  }
+  end_wave();
+  order.insert(order.end(), run.order.begin() + static_cast<std::ptrdiff_t>(run.next), run.order.end());
+  run.order = std::move(order);
+  run.next = 0;
+  sort_by_tokens(run.works, run.order, run.common);
+}
+
+void Scheduler::fail_all(Run& run, const Error& error) {
+  forget();
+  for (auto& result : run.results) {
+    if (!result) result = error;
+  }
+}
+
+}  // namespace hone::local

@@ -1,0 +1,143 @@
+// Computes a set of requests as a trie over tokens, many sequences in each batch.
+#pragma once
+
+#include <llama.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/lm/local.hpp"
+#include "lm/local/kv_store.hpp"
+#include "lm/local/lane.hpp"
+#include "lm/local/tokenizer.hpp"
+
+namespace hone::local {
+
+struct ScheduleLimits {
+  std::size_t width = 64;           // lanes at once
+  std::size_t step_tokens = 512;    // one physical batch
+  std::size_t batch_tokens = 2048;  // most tokens of one llama_decode
+  std::size_t rows = 64;            // most output rows of one llama_decode
+  std::size_t kept_cells = 4096;    // prefixes nobody waits for may hold so many cells
+  std::size_t token_limit = 0;      // longest sequence
+  bool exact = false;
+};
+
+// Requests are taken in the order of their tokens, which is a depth-first walk of the trie: what two neighbours
+// share is computed once, as tokens of several sequences. Prompt tokens of new lanes and reply tokens of live
+// ones go into the same batches. Prefixes outlive the call (least recently used go first).
+//
+// In exact mode cells rise along every path: nothing is freed while a lane lives, and a lane that opens an inner
+// node of the trie waits until it can be placed directly above its own prefix.
+class Scheduler {
+ public:
+  // What a test wants to see of each row: the tokens before it and the logits.
+  using RowObserver = std::function<void(const Tokens& before, std::span<const float> logits)>;
+
+  Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimits limits);
+
+  // One result for each work, in order; fills the usage but for prompt_tokens and lm_calls.
+  std::vector<Result<LmReply>> run(std::span<const Work> works, const std::stop_token& stop);
+
+  void forget();
+  const LocalCounters& counters() const { return counters_; }
+  LocalCounters& counters() { return counters_; }
+  const KvStore& store() const { return store_; }
+  std::size_t kept_prefixes() const { return prefixes_.size(); }
+  void observe_rows(RowObserver observer) { observer_ = std::move(observer); }
+
+ private:
+  struct Prefix {
+    int sequence = kNoSequence;
+    std::uint64_t used = 0;  // number of the run that last needed it
+  };
+  struct Active {
+    std::size_t work = 0;   // index into the run's works
+    std::size_t place = 0;  // index into the run's order
+    std::unique_ptr<Lane> lane;
+    bool is_new = false;
+    std::size_t reserve = 0;    // cells it may still need after its prompt
+    std::size_t sequences = 0;  // most it holds at a time
+  };
+  struct Receiver {
+    Lane* lane;
+    std::size_t row;
+  };
+  struct Entry {
+    Token token;
+    llama_pos position;
+    std::size_t set;          // index into sets_
+    std::size_t first_receiver = 0, last_receiver = 0;
+    std::size_t charge = 0;   // index into active_
+  };
+  struct Source {
+    int sequence = kNoSequence;
+    std::size_t count = 0;
+  };
+
+  // The run in progress.
+  struct Run {
+    std::span<const Work> works;
+    std::vector<std::size_t> order;  // by tokens
+    std::vector<std::size_t> common; // order[i] shares so many tokens with order[i - 1]
+    std::size_t next = 0;            // position in order
+    std::vector<std::optional<Result<LmReply>>> results;
+    std::vector<std::size_t> computed;
+    std::vector<std::size_t> generated;
+  };
+
+  void admit(Run& run);
+  bool admit_next(Run& run, std::size_t& step_tokens);
+  bool opens_inner_node(const Run& run, std::size_t shared) const;
+  bool has_sequences(std::size_t count) const;
+  std::size_t outstanding_reserve() const;
+  Source best_prefix(const Tokens& tokens, bool with_spine) const;
+  void touch_prefix(int sequence);
+  void build_batch(const Run& run);
+  void add_live_lane(std::size_t active);
+  void add_new_lane(const Run& run, std::size_t active);
+  void add_branches(std::size_t active);
+  // False when the cache has no room.
+  Result<bool> compute(Run& run);
+  Result<bool> decode(std::size_t first, std::size_t last);
+  void deliver(std::size_t first, std::size_t last);
+  void keep_prefixes(const Run& run);
+  void collect(Run& run);
+  void restart(Run& run);
+  bool make_room(std::size_t cells);
+  bool drop_one_prefix();
+  void end_wave();
+  void fail_all(Run& run, const Error& error);
+  std::size_t demand() const;
+
+  llama_context* context_;
+  Tokenizer* tokenizer_;
+  ScheduleLimits limits_;
+  KvStore store_;
+  Retirement retirement_;
+  std::vector<Prefix> prefixes_;
+  int spine_ = kNoSequence;  // the last admitted request's path, as far as the next one shares it
+  std::size_t width_;
+  std::uint64_t run_number_ = 0;
+  LocalCounters counters_;
+  RowObserver observer_;
+
+  std::vector<Active> active_;
+  std::vector<Entry> entries_;
+  std::vector<Receiver> receivers_;
+  std::vector<std::vector<llama_seq_id>> sets_;
+  std::vector<llama_token> batch_tokens_;
+  std::vector<llama_pos> batch_positions_;
+  std::vector<std::int32_t> batch_set_sizes_;
+  std::vector<llama_seq_id*> batch_sets_;
+  std::vector<std::int8_t> batch_outputs_;
+};
+
+}  // namespace hone::local

@@ -1,0 +1,91 @@
+#include "reply_json.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace hone {
+namespace {
+
+Result<LabelScores> scores_from(const Value& json) {
+  const Value field = json.get("field");
+  const Value log_probs = json.get("log_probs");
+  const Value chosen = json.get("chosen");
+  if (!field.is_string() || !log_probs.is_list() || !chosen.is_int()) return bad_request("", "labels are malformed");
+  LabelScores scores;
+  scores.field = field.as_string();
+  for (const Value& number : log_probs.as_list()) {
+    // JSON has no infinity: a label the model rules out is written as null.
+    scores.log_probs.push_back(number.is_number() ? number.as_double() : -std::numeric_limits<double>::infinity());
+  }
+  scores.chosen = static_cast<std::size_t>(chosen.as_int());
+  if (scores.chosen >= scores.log_probs.size()) return bad_request("", "the chosen label is out of range");
+  return scores;
+}
+
+void choose_anew(LmReply& reply, const ReplyPlan& plan) {
+  if (!plan.is_single_choice() || reply.labels.size() != 1) return;
+  std::string text;
+  for (const ReplyPart& part : plan.parts) {
+    if (const auto* forced = std::get_if<ForcedText>(&part)) {
+      text += forced->text;
+    } else if (const auto* slot = std::get_if<LabelSlot>(&part)) {
+      LabelScores& scores = reply.labels.front();
+      if (scores.log_probs.size() != slot->labels.size()) return;
+      scores.chosen = choose_label(scores.log_probs, slot->bias);
+      text += slot->lead + slot->labels[scores.chosen];
+    }
+  }
+  reply.text = std::move(text);
+}
+
+}  // namespace
+
+std::string reply_to_json(const LmReply& reply) {
+  Value::List labels;
+  for (const LabelScores& scores : reply.labels) {
+    labels.push_back(Value::object({{"field", scores.field},
+                                    {"log_probs", Value::numbers(scores.log_probs)},
+                                    {"chosen", scores.chosen}}));
+  }
+  return Value::object({{"text", reply.text},
+                        {"labels", Value::list(std::move(labels))},
+                        {"truncated", reply.truncated},
+                        {"prompt_tokens", reply.usage.prompt_tokens}})
+      .to_json();
+}
+
+Result<LmReply> reply_from_json(std::string_view text) {
+  const Result<Value> json = Value::parse_json(text);
+  if (!json) return json.error();
+  const Value words = json->get("text");
+  const Value labels = json->get("labels");
+  const Value truncated = json->get("truncated");
+  const Value prompt_tokens = json->get("prompt_tokens");
+  if (!words.is_string() || !labels.is_list() || !truncated.is_bool() || !prompt_tokens.is_int()) {
+    return bad_request("", "is no reply");
+  }
+  LmReply reply;
+  reply.text = words.as_string();
+  reply.truncated = truncated.as_bool();
+  reply.usage.prompt_tokens = prompt_tokens.as_int();
+  for (const Value& label : labels.as_list()) {
+    Result<LabelScores> scores = scores_from(label);
+    if (!scores) return scores.error();
+    reply.labels.push_back(*std::move(scores));
+  }
+  return reply;
+}
+
+LmReply served_from_cache(LmReply reply, const LmRequest& request) {
+  choose_anew(reply, *request.reply);
+  const std::int64_t prompt_tokens = reply.usage.prompt_tokens;
+  reply.usage = Usage{};
+  reply.usage.lm_calls = 1;
+  reply.usage.cached_calls = 1;
+  reply.usage.prompt_tokens = prompt_tokens;
+  return reply;
+}
+
+}  // namespace hone
