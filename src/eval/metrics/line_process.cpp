@@ -29,7 +29,6 @@ constexpr std::size_t kErrorTail = 4096;
 constexpr std::size_t kQuotedErrors = 600;
 constexpr std::size_t kLongestLine = 16U << 20U;
 constexpr milliseconds kStopCheck{100};
-constexpr milliseconds kGrace{1000};
 
 std::string errno_text(int number) {
   return std::system_category().message(number);
@@ -191,8 +190,9 @@ void FileDescriptor::reset() {
 }
 
 Result<std::unique_ptr<LineProcess>> LineProcess::start(const std::string& command,
-                                                        milliseconds line_timeout) {
-  std::unique_ptr<LineProcess> process(new LineProcess(command, line_timeout));
+                                                        milliseconds line_timeout,
+                                                        milliseconds grace) {
+  std::unique_ptr<LineProcess> process(new LineProcess(command, line_timeout, grace));
   const Result<void> spawned = process->spawn();
   if (!spawned) return spawned.error();
   return process;
@@ -234,11 +234,11 @@ std::string LineProcess::end() {
   int status = 0;
   // Its output stays open meanwhile: a child that still has something to write is not killed by
   // that.
-  bool ended = wait_for(pid_, kGrace, status);
+  bool ended = wait_for(pid_, grace_, status);
   std::string how = ended ? status_text(status) : "closed its output";
   if (!ended) {
     kill(-pid_, SIGTERM);
-    ended = wait_for(pid_, kGrace, status);
+    ended = wait_for(pid_, grace_, status);
   }
   // Also when the shell itself is gone: what it started in the background shares its group.
   kill(-pid_, SIGKILL);
@@ -277,6 +277,7 @@ Result<std::string> LineProcess::exchange(std::string_view line, const std::stop
     }
     const auto left = std::chrono::ceil<milliseconds>(until - SteadyClock::now());
     if (left <= milliseconds::zero()) {
+      grace_ = milliseconds::zero();  // it had its time
       return fail("'" + command_ + "' printed no line for an example within " +
                   number_text(static_cast<double>(line_timeout_.count()) / 1000.0) + " s");
     }

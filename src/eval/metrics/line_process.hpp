@@ -39,8 +39,11 @@ class FileDescriptor {
 // group.
 class LineProcess {
  public:
-  static Result<std::unique_ptr<LineProcess>> start(const std::string& command,
-                                                    std::chrono::milliseconds line_timeout);
+  // `grace` is how long the child may take to end by itself, once without input and once after
+  // SIGTERM.
+  static Result<std::unique_ptr<LineProcess>> start(
+      const std::string& command, std::chrono::milliseconds line_timeout,
+      std::chrono::milliseconds grace = std::chrono::seconds(1));
   LineProcess(const LineProcess&) = delete;
   LineProcess& operator=(const LineProcess&) = delete;
   ~LineProcess();
@@ -56,8 +59,9 @@ class LineProcess {
   std::string stderr_quote() const;
 
  private:
-  LineProcess(std::string command, std::chrono::milliseconds line_timeout)
-      : command_(std::move(command)), line_timeout_(line_timeout) {}
+  LineProcess(std::string command, std::chrono::milliseconds line_timeout,
+              std::chrono::milliseconds grace)
+      : command_(std::move(command)), line_timeout_(line_timeout), grace_(grace) {}
 
   Result<void> spawn();
   // Moves bytes both ways until something happened or `wait` is over.
@@ -72,6 +76,7 @@ class LineProcess {
 
   std::string command_;
   std::chrono::milliseconds line_timeout_;
+  std::chrono::milliseconds grace_;
   FileDescriptor input_;  // of the child; likewise the others
   FileDescriptor output_;
   FileDescriptor errors_;
