@@ -27,19 +27,18 @@ class Value {
   using List = std::vector<Value>;
   using Object = std::vector<std::pair<std::string, Value>>;
 
-  Value() = default;                    // null
-  Value(bool value) : state_(value) {}  // NOLINT(google-explicit-constructor)
-  Value(int value)
-      : state_(static_cast<std::int64_t>(value)) {}  // NOLINT(google-explicit-constructor)
-  Value(std::int64_t value) : state_(value) {}       // NOLINT(google-explicit-constructor)
-  Value(std::size_t value)
-      : state_(static_cast<std::int64_t>(value)) {}       // NOLINT(google-explicit-constructor)
-  Value(double value) : state_(value) {}                  // NOLINT(google-explicit-constructor)
-  Value(std::string value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  Value(std::string_view value)
-      : state_(std::string(value)) {}                       // NOLINT(google-explicit-constructor)
-  Value(const char* value) : state_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-  Value(List items);                                        // NOLINT(google-explicit-constructor)
+  Value() = default;  // null
+  // NOLINTBEGIN(google-explicit-constructor): values are written as the literals they hold.
+  Value(bool value) : state_(value) {}
+  Value(int value) : state_(static_cast<std::int64_t>(value)) {}
+  Value(std::int64_t value) : state_(value) {}
+  Value(std::size_t value) : state_(static_cast<std::int64_t>(value)) {}
+  Value(double value) : state_(value) {}
+  Value(std::string value) : state_(std::move(value)) {}
+  Value(std::string_view value) : state_(std::string(value)) {}
+  Value(const char* value) : state_(std::string(value)) {}
+  Value(List items);
+  // NOLINTEND(google-explicit-constructor)
 
   static Value list(List items) { return Value(std::move(items)); }
   // Later fields of the same name replace earlier ones, in the earlier one's place.
