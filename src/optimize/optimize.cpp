@@ -19,7 +19,7 @@ Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
       return ran.error();
   }
   const Trial& best = search.best() ? *search.best() : *baseline;
-  Result<Program> program = student.with(best.candidate);
+  Result<Program> program = best.program.value_or(student).with(best.candidate);
   if (!program) return program.error();
   Optimized out{
       *std::move(program),      *baseline,           best, search.trials(), search.meter().usage(),

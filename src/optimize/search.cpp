@@ -87,17 +87,38 @@ struct Search::State {
 
   Result<Contender> make_contender(const Proposal& proposal);
   void measure(std::vector<Contender>& contenders);
-  const Trial& finish(const Contender& contender, const Hash& proposed);
+  const Trial& finish(const Contender& contender, const Hash& proposed,
+                      const std::optional<Program>& base = std::nullopt);
 };
 
+namespace {
+
+Hash identity_of(const Proposal& proposal) {
+  if (!proposal.program) return proposal.candidate.hash();
+  const Value json = proposal.program->to_json();
+  return Hasher()
+      .add(proposal.candidate.hash())
+      .add(json.is_null() ? proposal.program->candidate().hash() : json.hash())
+      .add(proposal.program->structure_hash())
+      .finish();
+}
+
+}  // namespace
+
 Result<Contender> Search::State::make_contender(const Proposal& proposal) {
-  if (Result<void> fits = check_candidate(proposal.candidate, student.params()); !fits)
+  const Program& base = proposal.program ? *proposal.program : student;
+  if (proposal.program && base.signature().fields_hash() != student.signature().fields_hash()) {
+    return bad_request("proposal '" + proposal.origin + "'",
+                       "is for \"" + base.signature().to_string() + "\", the student for \"" +
+                           student.signature().to_string() + "\"");
+  }
+  if (Result<void> fits = check_candidate(proposal.candidate, base.params()); !fits)
     return fits.error();
   for (const auto& [path, value] : proposal.candidate.values()) {
-    if (!space.find(path))
+    if (!proposal.program && !space.find(path))
       return bad_request("candidate", "parameter '" + path + "' is outside the search space");
   }
-  Result<Program> program = student.with(proposal.candidate);
+  Result<Program> program = base.with(proposal.candidate);
   if (!program) return program.error();
   std::vector<Calibration> calibrations;
   if (is_calibration_free(*program) && evaluator->lm().info().scores_labels) {
@@ -147,10 +168,12 @@ void Search::State::measure(std::vector<Contender>& contenders) {
   }
 }
 
-const Trial& Search::State::finish(const Contender& contender, const Hash& proposed) {
+const Trial& Search::State::finish(const Contender& contender, const Hash& proposed,
+                                   const std::optional<Program>& base) {
   const Trial* before = best();
   const double best_before = before ? before->mean : 0;
   trials.push_back(contender.trial(trials.size(), task.val.size()));
+  trials.back().program = base;
   const Trial& trial = trials.back();
   measured.emplace(proposed, trial.number);
   const bool is_best = best() == &trial;
@@ -236,8 +259,9 @@ Result<std::vector<Trial>> Search::evaluate(std::span<const Proposal> proposals)
   std::vector<Contender> contenders;
   std::vector<Hash> hashes;
   std::vector<Hash> fresh;
+  std::vector<const Proposal*> sources;
   for (const Proposal& proposal : proposals) {
-    hashes.push_back(proposal.candidate.hash());
+    hashes.push_back(identity_of(proposal));
     if (state_->measured.contains(hashes.back()) ||
         std::find(fresh.begin(), fresh.end(), hashes.back()) != fresh.end()) {
       continue;
@@ -246,16 +270,49 @@ Result<std::vector<Trial>> Search::evaluate(std::span<const Proposal> proposals)
     if (!contender) return contender.error();
     contenders.push_back(*std::move(contender));
     fresh.push_back(hashes.back());
+    sources.push_back(&proposal);
   }
   state_->measure(contenders);
   for (std::size_t i = 0; i < contenders.size(); ++i) {
-    if (contenders[i].met() > 0) state_->finish(contenders[i], fresh[i]);
+    if (contenders[i].met() > 0) state_->finish(contenders[i], fresh[i], sources[i]->program);
   }
   std::vector<Trial> out;
   for (const Hash& hash : hashes) {
     if (const auto found = state_->measured.find(hash); found != state_->measured.end()) {
       out.push_back(state_->trials[found->second]);
     }
+  }
+  return out;
+}
+
+Result<std::vector<Trial>> Search::evaluate_on(std::span<const Proposal> proposals,
+                                               std::span<const Example> examples) {
+  std::vector<Contender> contenders;
+  for (const Proposal& proposal : proposals) {
+    Result<Contender> contender = state_->make_contender(proposal);
+    if (!contender) return contender.error();
+    contenders.push_back(*std::move(contender));
+  }
+  std::vector<Trial> out;
+  if (done()) return out;
+  std::vector<RolloutTask> tasks;
+  for (const Contender& contender : contenders) {
+    for (const Example& example : examples)
+      tasks.push_back({&contender.measured_program(), &example, 0, std::nullopt});
+  }
+  std::vector<Rollout> rollouts = state_->evaluator->run(tasks, &state_->task.metric);
+  const Examples met(examples.begin(), examples.end());
+  for (std::size_t c = 0; c < contenders.size(); ++c) {
+    const auto first = std::make_move_iterator(
+        rollouts.begin() + static_cast<std::ptrdiff_t>(c * examples.size()));
+    contenders[c].add({first, first + static_cast<std::ptrdiff_t>(examples.size())});
+    if (Result<void> calibrated =
+            contenders[c].calibrate(met, *state_->evaluator, state_->task.metric);
+        !calibrated) {
+      state_->emit(Notice{"calibration was left out: " + calibrated.error().text()});
+    }
+    out.push_back(contenders[c].trial(c, examples.size()));
+    out.back().program = proposals[c].program;
   }
   return out;
 }
@@ -301,8 +358,9 @@ std::vector<Result<Value>> Search::propose(const Predictor& predictor,
   Examples examples;
   for (const Value& input : inputs) examples.emplace_back(input);
   std::vector<RolloutTask> tasks;
+  std::map<Hash, std::uint64_t> asked;
   for (const Example& example : examples)
-    tasks.push_back({&program, &example, sample, std::nullopt});
+    tasks.push_back({&program, &example, sample + asked[example.id()]++, std::nullopt});
   std::vector<Result<Value>> out;
   for (Rollout& rollout : state_->proposer_evaluator->run(tasks, nullptr)) {
     if (rollout.error) {

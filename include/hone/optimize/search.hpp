@@ -59,6 +59,9 @@ struct SearchOptions {
 struct Proposal {
   Candidate candidate;
   std::string origin;
+  // Another program for the candidate than the student (a wrapper around it, an ensemble); it must
+  // take and give what the student does. Its parameters need not be in the space.
+  std::optional<Program> program = std::nullopt;
 };
 
 struct RunOptions {
@@ -107,6 +110,10 @@ class Search {
   // bad_request.
   Result<std::vector<Trial>> evaluate(std::span<const Proposal> proposals);
   Result<Trial> evaluate(const Candidate& candidate, std::string origin);
+  // Measures candidates on these examples only (a minibatch). The trials returned have one score an
+  // example given, are not kept, and so cannot win; a later evaluate() pays only for what is new.
+  Result<std::vector<Trial>> evaluate_on(std::span<const Proposal> proposals,
+                                         std::span<const Example> examples);
   // The student as it came, its own calibration kept: what every result is compared with. Fails
   // with the first error when not one example could be run.
   Result<Trial> evaluate_baseline();
@@ -115,7 +122,7 @@ class Search {
   std::vector<Rollout> run(const Program& program, std::span<const Example> examples,
                            const RunOptions& options = {});
   std::vector<Rollout> run(std::span<const RolloutTask> tasks, const RunOptions& options = {});
-  // Asks the proposing model, all inputs at once.
+  // Asks the proposing model, all inputs at once. Equal inputs ask for different answers.
   std::vector<Result<Value>> propose(const Predictor& predictor, std::span<const Value> inputs,
                                      std::uint64_t sample = 0);
 

@@ -8,6 +8,7 @@
 
 #include "hone/core/param.hpp"
 #include "hone/core/trace.hpp"
+#include "hone/program/program.hpp"
 
 namespace hone {
 
@@ -17,6 +18,7 @@ struct Trial {
   std::string
       origin;  // where the candidate comes from, in words: "bootstrap 3", "proposal 2 + demos 1"
   Candidate candidate;  // calibration included
+  std::optional<Program> program;  // what the candidate is put on, when it is not the student
   std::vector<std::optional<double>>
       scores;                // by validation example, in their order; none = not met or failed
   double mean = 0;           // of the scores there are
