@@ -165,18 +165,15 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   if (!fills_up && !(step_tokens < unit && added > unit / 4)) return false;
 
   const std::size_t sequences = Lane::sequences_needed(*work.program, limits_.exact);
-  while (!has_sequences(sequences)) {
+  if (!has_sequences(sequences)) {
     if ((limits_.exact && !active_.empty()) || !drop_one_prefix()) return false;
     end_wave();
-    source = {};
-    shared = 0;
-    if (has_neighbour) return false;
+    return admit_next(run, step_tokens);
   }
   const std::size_t reserve = reply_reserve(work);
   const std::size_t needed = step_tokens + added + (active_.empty() ? 1 : reserve + outstanding_reserve());
   if (store_.free() < needed) {
-    if (!make_room(needed) || has_neighbour) return false;
-    return admit_next(run, step_tokens);
+    return make_room(needed) && admit_next(run, step_tokens);
   }
   const int sequence = store_.fork(source.sequence, source.count);
   Active active;

@@ -1,0 +1,144 @@
+#include "lm/local/machine.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <system_error>
+
+#include "hone/base/file.hpp"
+#include "hone/base/hash.hpp"
+#include "hone/base/text.hpp"
+
+namespace hone {
+namespace {
+
+// CPUs' worth of time the cgroup grants, rounded up; 0 = no limit known. Understands version 2 and version 1.
+std::size_t cgroup_cpus() {
+  if (std::ifstream file("/sys/fs/cgroup/cpu.max"); file) {
+    std::string quota;
+    double period = 0;
+    if (file >> quota >> period && quota != "max" && period > 0) {
+      return static_cast<std::size_t>((std::stod(quota) + period - 1) / period);
+    }
+    return 0;
+  }
+  std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  double quota = 0;
+  double period = 0;
+  if (quota_file >> quota && period_file >> period && quota > 0 && period > 0) {
+    return static_cast<std::size_t>((quota + period - 1) / period);
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::size_t usable_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::size_t count = 1;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = static_cast<std::size_t>(CPU_COUNT(&set));
+  const std::size_t quota = cgroup_cpus();
+  return std::max<std::size_t>(1, quota == 0 ? count : std::min(count, quota));
+}
+
+namespace local {
+namespace {
+
+std::filesystem::path tuning_path(const std::filesystem::path& folder, const std::string& identity) {
+  return folder / ("tuning-" + hash_of(identity + "\n" + machine_name()).hex() + ".json");
+}
+
+}  // namespace
+
+std::string machine_name() {
+  std::string cpu = "unknown CPU";
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (!line.starts_with("model name") && !line.starts_with("flags")) continue;
+    const auto colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    if (line.starts_with("model name")) {
+      cpu = std::string(trim(std::string_view(line).substr(colon + 1)));
+    } else {
+      cpu += " " + hash_of(line).hex().substr(0, 8);
+      break;
+    }
+  }
+  return cpu + ", " + std::to_string(usable_threads()) + " threads";
+}
+
+Result<void> check_gguf(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) return bad_request(path.string(), "there is no such model file");
+  if (!std::filesystem::is_regular_file(status)) return bad_request(path.string(), "it is not a file");
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 4> magic{};
+  if (!file) return bad_request(path.string(), "cannot be read: " + std::string(std::strerror(errno)));
+  file.read(magic.data(), magic.size());
+  if (file.gcount() != 4 || std::memcmp(magic.data(), "GGUF", 4) != 0) {
+    return bad_request(path.string(), "it is not a GGUF model file");
+  }
+  return {};
+}
+
+Result<std::string> content_id(const std::filesystem::path& path) {
+  constexpr std::uint64_t kEnd = 1 << 20;
+  constexpr std::uint64_t kSample = 1 << 16;
+  constexpr std::uint64_t kSamples = 14;
+  std::error_code error;
+  const std::uint64_t size = std::filesystem::file_size(path, error);
+  std::ifstream file(path, std::ios::binary);
+  if (error || !file) return bad_request(path.string(), "cannot be read");
+  Hasher hasher;
+  hasher.add(size);
+  std::string buffer;
+  const auto add = [&](std::uint64_t offset, std::uint64_t length) {
+    buffer.resize(std::min(length, size - std::min(size, offset)));
+    file.seekg(static_cast<std::streamoff>(offset));
+    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    hasher.add(hash_of(buffer));
+  };
+  add(0, kEnd);
+  for (std::uint64_t i = 1; i <= kSamples; ++i) add(size / (kSamples + 1) * i, kSample);
+  add(size > kEnd ? size - kEnd : 0, kEnd);
+  if (!file) return bad_request(path.string(), "cannot be read to its end");
+  return hasher.finish().hex();
+}
+
+std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder, const std::string& identity) {
+  if (folder.empty()) return std::nullopt;
+  const auto text = read_file(tuning_path(folder, identity));
+  if (!text) return std::nullopt;
+  // A damaged file is as good as none: tuning only ever changes speed.
+  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
+  LocalTuning tuning;
+  tuning.flash_attention = json.value("flash_attention", tuning.flash_attention);
+  tuning.width = std::clamp<std::size_t>(json.value("width", tuning.width), 1, 192);
+  tuning.step_tokens = std::clamp<std::size_t>(json.value("step_tokens", tuning.step_tokens), 32, 2048);
+  return tuning;
+}
+
+Result<void> save_tuning(const std::filesystem::path& folder, const std::string& identity, const LocalTuning& tuning) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const nlohmann::json json = {{"model", identity},
+                               {"machine", machine_name()},
+                               {"flash_attention", tuning.flash_attention},
+                               {"width", tuning.width},
+                               {"step_tokens", tuning.step_tokens}};
+  return write_file(tuning_path(folder, identity), json.dump(2) + "\n");
+}
+
+}  // namespace local
+}  // namespace hone

@@ -1,0 +1,163 @@
+#include "lm/local/prepare.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "hone/base/text.hpp"
+
+namespace hone::local {
+namespace {
+
+constexpr std::size_t kMostPlans = 64;
+
+void append(Tokens& tokens, const Tokens& more) { tokens.insert(tokens.end(), more.begin(), more.end()); }
+
+// A plan's own hash leaves its biases out.
+Hash plan_key(const ReplyPlan& plan) {
+  Hasher hasher;
+  hasher.add(plan.hash());
+  for (const ReplyPart& part : plan.parts) {
+    if (const auto* label = std::get_if<LabelSlot>(&part)) {
+      hasher.add(static_cast<std::uint64_t>(label->bias.size()));
+      for (const double bias : label->bias) hasher.add(bias);
+    }
+  }
+  return hasher.finish();
+}
+
+Hash work_key(const Tokens& tokens, const Hash& plan, const LmRequest& request) {
+  Hasher hasher;
+  hasher.add(std::string_view(reinterpret_cast<const char*>(tokens.data()), tokens.size() * sizeof(Token)));
+  hasher.add(plan).add(request.settings.hash());
+  if (request.settings.temperature > 0) hasher.add(request.seed).add(request.sample);
+  return hasher.finish();
+}
+
+}  // namespace
+
+Result<Preparation::Plan> Preparation::plan(const std::shared_ptr<const ReplyPlan>& plan) {
+  const Hash key = plan_key(*plan);
+  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const Plan& known) { return known.key == key; });
+  if (found != plans_.end()) {
+    plans_.splice(plans_.begin(), plans_, found);
+    return plans_.front();
+  }
+  auto program = compile_plan(plan, *tokenizer_);
+  if (!program) return program.error();
+  plans_.push_front({key, std::make_shared<const SlotProgram>(*std::move(program))});
+  if (plans_.size() > kMostPlans) plans_.pop_back();
+  return plans_.front();
+}
+
+Preparation::PromptTokens Preparation::tokenize_text(const Prompt& prompt) {
+  PromptTokens result;
+  if (tokenizer_->leading_token() != LLAMA_TOKEN_NULL) result.tokens.push_back(tokenizer_->leading_token());
+  for (std::size_t i = 0; i < prompt.size(); ++i) {
+    const Segment& segment = prompt[i];
+    const Hash key = i == 0 ? Hasher().add(segment.hash()).add("start").finish() : segment.hash();
+    append(result.tokens, *tokenizer_->cached(key, segment.text(), false, i == 0));
+    if (i + 1 == prompt.fixed().size()) result.keep = result.tokens.size();
+  }
+  return result;
+}
+
+Result<Preparation::PromptTokens> Preparation::tokenize_chat(const Prompt& prompt) {
+  const auto parts = chat_->render(prompt);
+  if (!parts) return parts.error();
+  std::size_t first_own = parts->size();
+  if (!prompt.rest().empty() && !prompt.fixed().empty()) {
+    // The last part that holds the first message of this call alone; templates may trim it.
+    const std::string_view own = trim(prompt.rest().front().text());
+    for (std::size_t i = parts->size(); i > 0 && first_own == parts->size(); --i) {
+      const ChatPart& part = (*parts)[i - 1];
+      if (part.from_message && part.text.find(own) != std::string::npos) first_own = i - 1;
+    }
+  }
+  PromptTokens result;
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    if (i == first_own) result.keep = result.tokens.size();
+    const ChatPart& part = (*parts)[i];
+    const Hash key = Hasher().add(part.text).add(part.from_message ? "message" : "template").finish();
+    append(result.tokens, *tokenizer_->cached(key, part.text, !part.from_message));
+  }
+  const Token first = tokenizer_->leading_token();
+  if (first != LLAMA_TOKEN_NULL && (result.tokens.empty() || result.tokens.front() != first)) {
+    result.tokens.insert(result.tokens.begin(), first);
+    if (result.keep > 0) ++result.keep;
+  }
+  return result;
+}
+
+Result<Preparation::PromptTokens> Preparation::tokenize(const Prompt& prompt) {
+  if (prompt.is_text() || prompt.size() == 0) return tokenize_text(prompt);
+  return tokenize_chat(prompt);
+}
+
+Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
+  constexpr std::size_t kNamed = 3;
+  std::vector<std::pair<std::size_t, std::size_t>> longest;
+  for (std::size_t i = 0; i < prompt.size(); ++i) {
+    longest.emplace_back(tokenizer_->encode(prompt[i].text()).size(), i);
+  }
+  std::sort(longest.begin(), longest.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::string message = "it has " + std::to_string(tokens) + " tokens with the start of its reply, and the context " +
+                        "holds " + std::to_string(token_limit_) + "; its longest parts are ";
+  for (std::size_t i = 0; i < std::min(kNamed, longest.size()); ++i) {
+    const auto [count, index] = longest[i];
+    message += (i == 0 ? "" : ", ") + std::string("part ") + std::to_string(index + 1) + " of " +
+               std::to_string(prompt.size()) + " (" + std::string(to_string(prompt[index].role())) + ", " +
+               std::to_string(count) + " tokens: \"" + shorten(trim(prompt[index].text()), 40) + "\")";
+  }
+  return bad_request("prompt", message + "; use fewer or shorter demos");
+}
+
+Prepared Preparation::prepare(std::span<const LmRequest> requests) {
+  Prepared prepared;
+  prepared.answers.resize(requests.size());
+  std::map<const ReplyPlan*, Result<Plan>> plans;
+  std::unordered_map<Hash, std::size_t> known;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const LmRequest& request = requests[i];
+    auto planned = plans.find(request.reply.get());
+    if (planned == plans.end()) planned = plans.emplace(request.reply.get(), plan(request.reply)).first;
+    if (!planned->second) {
+      prepared.answers[i] = planned->second.error();
+      continue;
+    }
+    const Plan& compiled = *planned->second;
+    auto prompt = tokenize(request.prompt);
+    if (!prompt) {
+      prepared.answers[i] = prompt.error();
+      continue;
+    }
+    Work work;
+    work.request = &request;
+    work.program = compiled.program;
+    work.tokens = std::move(prompt->tokens);
+    work.prompt_tokens = work.tokens.size();
+    if (compiled.program->steps.empty()) {
+      LmReply reply;
+      reply.text = compiled.program->trailing;
+      reply.usage.lm_calls = 1;
+      reply.usage.prompt_tokens = static_cast<std::int64_t>(work.prompt_tokens);
+      prepared.answers[i] = std::move(reply);
+      continue;
+    }
+    append(work.tokens, compiled.program->steps.front().pushed_tokens);
+    if (work.tokens.empty()) work.tokens.push_back(tokenizer_->empty_prompt_token());
+    work.keep = std::min(prompt->keep, work.tokens.size() - 1);
+    if (work.tokens.size() + 1 > token_limit_) {
+      prepared.answers[i] = overflow(request.prompt, work.tokens.size());
+      continue;
+    }
+    const auto [same, is_new] = known.try_emplace(work_key(work.tokens, compiled.key, request), prepared.works.size());
+    if (is_new) prepared.works.push_back(std::move(work));
+    prepared.works[same->second].answers.push_back(i);
+  }
+  return prepared;
+}
+
+}  // namespace hone::local

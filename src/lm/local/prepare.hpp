@@ -1,0 +1,55 @@
+// Requests made into work: prompts tokenized, plans compiled, identical ones merged.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/lm/lm.hpp"
+#include "lm/local/chat_template.hpp"
+#include "lm/local/lane.hpp"
+#include "lm/local/slot_program.hpp"
+#include "lm/local/tokenizer.hpp"
+
+namespace hone::local {
+
+struct Prepared {
+  std::vector<Work> works;
+  std::vector<std::optional<Result<LmReply>>> answers;  // by request: set where there is nothing to compute
+};
+
+// Not thread safe: belongs to the engine. What it is constructed with must outlive it.
+class Preparation {
+ public:
+  Preparation(Tokenizer& tokenizer, const ChatTemplate& chat, std::size_t token_limit)
+      : tokenizer_(&tokenizer), chat_(&chat), token_limit_(token_limit) {}
+
+  Prepared prepare(std::span<const LmRequest> requests);
+
+ private:
+  struct Plan {
+    Hash key;
+    std::shared_ptr<const SlotProgram> program;
+  };
+  struct PromptTokens {
+    Tokens tokens;
+    std::size_t keep = 0;
+  };
+
+  Result<Plan> plan(const std::shared_ptr<const ReplyPlan>& plan);
+  Result<PromptTokens> tokenize(const Prompt& prompt);
+  PromptTokens tokenize_text(const Prompt& prompt);
+  Result<PromptTokens> tokenize_chat(const Prompt& prompt);
+  Error overflow(const Prompt& prompt, std::size_t tokens);
+
+  Tokenizer* tokenizer_;
+  const ChatTemplate* chat_;
+  std::size_t token_limit_;
+  std::list<Plan> plans_;  // most recently used first
+};
+
+}  // namespace hone::local
