@@ -82,7 +82,8 @@ std::string labels_fault(std::string_view text, const std::vector<std::string>& 
   for (std::size_t i = 0; i < count; ++i) shown.push_back(label_text(labels[i]));
   std::string message = quote_text(text) + " is not one of " + join(shown, ", ");
   if (labels.size() > count) message += ", … (" + std::to_string(labels.size()) + " labels)";
-  return message + did_you_mean(text, labels);
+  constexpr std::size_t kFew = 8;  // of so many a model finds the right one itself
+  return labels.size() > kFew ? message + did_you_mean(text, labels) : message;
 }
 
 // The one label that stands in a longer text as a word, longest labels first, each stretch counted once.

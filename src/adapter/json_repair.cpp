@@ -318,9 +318,11 @@ Result<Value> repair_json(std::string_view raw, JsonShape shape) {
   };
   if (Result<Value> strict = Value::parse_json(whole); strict && fits(*strict)) return strict;
 
+  const std::string_view fenced = without_fence(whole);
+  const bool fence_first = whole.find("```") < find_open(whole, shape, 0);  // else the fence is inside a string
+  const std::string_view inner = fence_first ? fenced : whole;
   // Of the first few brackets, one that opens well-formed JSON is the one meant; the number is bounded so that
   // a reply of brackets only stays cheap.
-  const std::string_view inner = without_fence(whole);
   for (const std::string_view text : {inner, whole}) {
     constexpr int kTries = 8;
     std::size_t at = find_open(text, shape, 0);

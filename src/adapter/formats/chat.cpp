@@ -147,7 +147,7 @@ class ChatLayout final : public Layout {
     for (std::size_t i = 0; i < heads_.size(); ++i) {
       const Field& field = signature().inputs()[i];
       const Value* value = inputs.find(field.name);
-      if (only_given && !value) continue;
+      if (only_given && !has_value(inputs, field)) continue;
       if (!out.empty()) out += "\n\n";
       out += heads_[i];
       if (value) out += plain_text(field.type, *value);
@@ -158,14 +158,8 @@ class ChatLayout final : public Layout {
   std::string outputs_text(const Value& demo) const {
     std::string out;
     for (const Field& field : signature().outputs()) {
-      const Value* value = demo.find(field.name);
-      const bool absent = !value || (value->is_null() && field.type.kind() != TypeKind::optional);
       out += marker(field.name) + "\n";
-      if (absent && field.type.kind() == TypeKind::optional) {
-        out += plain_text(field.type, Value());
-      } else {
-        out += absent ? std::string(kNotSupplied) : plain_text(field.type, *value);
-      }
+      out += has_value(demo, field) ? plain_text(field.type, *demo.find(field.name)) : std::string(kNotSupplied);
       out += "\n\n";
     }
     return out + std::string(kCompleted);

@@ -163,12 +163,9 @@ class CompletionLayout final : public Layout {
   std::string demo_text(const Value& demo) const {
     std::string out;
     const auto add = [&](const Field& field, const std::string& label, Lines lines) {
-      const Value* value = demo.find(field.name);
-      const bool optional = field.type.kind() == TypeKind::optional;
-      if ((!value || value->is_null()) && !optional) return;
-      const Value null;
+      if (!has_value(demo, field)) return;
       out += (out.empty() ? "\n\n" : "\n") + label + ":";
-      append_field(out, field, value ? value : &null, lines);
+      append_field(out, field, demo.find(field.name), lines);
     };
     const auto& outputs = signature().outputs();
     for (std::size_t i = 0; i < labels_.inputs.size(); ++i) {

@@ -16,14 +16,11 @@ std::string string_body(const std::string& text) {
   return json.substr(1, json.size() - 2);
 }
 
-// The members of `values` that `fields` name, in that order.
-Value members(const Value& values, const std::vector<Field>& fields, bool only_given) {
+// The members of a demo that `fields` name, in that order.
+Value members(const Value& demo, const std::vector<Field>& fields) {
   Value::Object out;
   for (const Field& field : fields) {
-    const Value* value = values.find(field.name);
-    const bool absent = !value || (value->is_null() && field.type.kind() != TypeKind::optional);
-    if (absent && only_given && field.type.kind() != TypeKind::optional) continue;
-    out.emplace_back(field.name, value ? *value : Value());
+    if (has_value(demo, field)) out.emplace_back(field.name, *demo.find(field.name));
   }
   return Value::object(std::move(out));
 }
@@ -47,9 +44,9 @@ class JsonLayout final : public Layout {
     Segments out;
     out.emplace_back(Role::system, system_text());
     const auto add = [&](const Value& demo, const std::string& note) {
-      const Value inputs = members(demo, signature().inputs(), true);
+      const Value inputs = members(demo, signature().inputs());
       out.emplace_back(Role::user, note + (signature().inputs().empty() ? std::string(kNoInputs) : inputs.to_json()));
-      out.emplace_back(Role::assistant, members(demo, signature().outputs(), true).to_json());
+      out.emplace_back(Role::assistant, members(demo, signature().outputs()).to_json());
     };
     for (const Value& demo : demos.incomplete) add(demo, std::string(kIncompleteNote) + "\n\n");
     for (const Value& demo : demos.complete) add(demo, {});

@@ -21,11 +21,6 @@ struct Entity {
 constexpr std::array<Entity, 6> kEntities = {
     {{"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&#39;", '\''}, {"&amp;", '&'}}};
 
-bool has_value(const Value& demo, const Field& field) {
-  const Value* value = demo.find(field.name);
-  return value && (!value->is_null() || field.type.kind() == TypeKind::optional);
-}
-
 // An absent optional says as much as a null one.
 bool is_supplied(const Value& demo, const Field& field) {
   return has_value(demo, field) || field.type.kind() == TypeKind::optional;
@@ -81,12 +76,23 @@ DemoSet sort_demos(const Signature& signature, const std::vector<Value>& demos) 
       return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return has_value(demo, field); });
     };
     if (all(signature.inputs()) && all(signature.outputs())) {
-      set.complete.push_back(demo);
+      Value filled = demo;
+      for (const std::vector<Field>* fields : {&signature.inputs(), &signature.outputs()}) {
+        for (const Field& field : *fields) {
+          if (!demo.find(field.name)) filled = filled.with(field.name, Value());
+        }
+      }
+      set.complete.push_back(std::move(filled));
     } else if (any(signature.inputs()) && any(signature.outputs())) {
       set.incomplete.push_back(demo);
     }
   }
   return set;
+}
+
+bool has_value(const Value& values, const Field& field) {
+  const Value* value = values.find(field.name);
+  return value && (!value->is_null() || field.type.kind() == TypeKind::optional);
 }
 
 std::string field_list(const Signature& signature) {

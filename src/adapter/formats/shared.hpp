@@ -19,6 +19,9 @@ inline constexpr std::string_view kNoInputs = "There are no input fields.";
 // "Your input fields:" and "Your output fields:", a numbered line each.
 std::string field_list(const Signature& signature);
 
+// Whether a demo has the field; null is a value of an optional only.
+bool has_value(const Value& values, const Field& field);
+
 // Whether a type's text is any text at all: a str (or an optional one) without limits.
 bool is_free_text(const Type& type);
 

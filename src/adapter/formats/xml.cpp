@@ -153,10 +153,9 @@ class XmlLayout final : public Layout {
     out.reserve(256);
     for (const Field& field : fields) {
       const Value* value = values.find(field.name);
-      const bool optional = field.type.kind() == TypeKind::optional;
-      if (only_given && !optional && (!value || value->is_null())) continue;
+      if (only_given && !has_value(values, field)) continue;
       if (!out.empty()) out += "\n";
-      out += value || optional ? element(field, value ? *value : Value()) : "<" + field.name + "></" + field.name + ">";
+      out += value ? element(field, *value) : "<" + field.name + "></" + field.name + ">";
     }
     return out;
   }
