@@ -35,6 +35,9 @@ function(hone_area name)
   hone_tests(${test_name} FOLDER ${AREA_FOLDER} LIBS hone::${name} ${AREA_LIBS})
 endfunction()
 
+# Everything that CTest runs, without benchmarks and examples.
+add_custom_target(hone_unit_tests)
+
 # hone_tests(<name> FOLDER <folder under tests/> LIBS <target>...)
 function(hone_tests name)
   cmake_parse_arguments(TESTS "" "FOLDER" "LIBS" ${ARGN})
@@ -45,18 +48,17 @@ function(hone_tests name)
   list(REMOVE_ITEM TESTS_LIBS PUBLIC PRIVATE)
   add_executable(hone_${name}_tests ${sources})
   target_include_directories(hone_${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
-  target_compile_definitions(hone_${name}_tests PRIVATE HONE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                             HONE_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_compile_definitions(hone_${name}_tests PRIVATE HONE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(hone_${name}_tests PRIVATE ${TESTS_LIBS} hone_third::json hone_warnings
                         GTest::gtest_main GTest::gmock)
-  # Private headers under test may need the testing tools, which see every other area; areas defined later are fine here.
   target_link_libraries(hone_${name}_tests PRIVATE hone::testing)
+  add_dependencies(hone_unit_tests hone_${name}_tests)
   set(where WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
   # The label of a test comes from its suite's name: Model needs a model file, Slow is for what takes long.
-  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "-*Model*:*Slow*" PROPERTIES TIMEOUT 120)
-  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "*Model*"
+  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "-*Model*.*:*Slow*.*" PROPERTIES TIMEOUT 120)
+  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "*Model*.*"
                        TEST_LIST hone_${name}_model_tests PROPERTIES LABELS model TIMEOUT 600 RESOURCE_LOCK model)
-  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "*Slow*-*Model*"
+  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "*Slow*.*-*Model*.*"
                        TEST_LIST hone_${name}_slow_tests PROPERTIES LABELS slow TIMEOUT 900)
 endfunction()
 
