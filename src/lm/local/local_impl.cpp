@@ -1,7 +1,11 @@
 #include "lm/local/local_impl.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -18,6 +22,17 @@ constexpr std::size_t kLogitBytes = 13u << 20;  // of one batch's output rows; l
 bool should_stop(void* data) {
   const std::stop_token* stop = *static_cast<const std::stop_token**>(data);
   return stop != nullptr && stop->stop_requested();
+}
+
+// llama.cpp reserves and zeroes one output row for every sequence there could be (50 MB and more). The engine
+// reads far fewer at a time; pages nobody wrote to again need no memory.
+void give_back_zeroed_rows(llama_context* context, std::size_t bytes) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto base = reinterpret_cast<std::uintptr_t>(llama_get_logits(context));
+  if (base == 0) return;
+  const std::uintptr_t first = (base + page - 1) / page * page;
+  const std::uintptr_t last = (base + bytes) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -91,8 +106,8 @@ Result<void> LocalLm::Impl::make_context() {
   params.n_ctx = static_cast<std::uint32_t>(std::clamp<std::size_t>(cells, 256, 1u << 24));
   params.n_batch = static_cast<std::uint32_t>(limits.batch_tokens);
   params.n_ubatch = static_cast<std::uint32_t>(limits.step_tokens);
-  params.n_seq_max = 1;  // sizes buffers only: a unified cache takes every sequence id there is
-  params.n_outputs_max = static_cast<std::uint32_t>(limits.rows);
+  params.n_seq_max = static_cast<std::uint32_t>(llama_max_parallel_sequences());
+  params.n_outputs_max = params.n_seq_max;
   const std::size_t threads = options_.threads == 0 ? usable_threads() : options_.threads;
   params.n_threads = static_cast<std::int32_t>(threads);
   params.n_threads_batch = static_cast<std::int32_t>(threads);
@@ -116,6 +131,7 @@ Result<void> LocalLm::Impl::make_context() {
     return internal_error(options_.model.string(),
                           "no context of " + std::to_string(cells) + " tokens: " + log.text("out of memory"));
   }
+  give_back_zeroed_rows(context_.get(), params.n_seq_max * vocabulary * sizeof(float));
   limits.kept_cells = llama_n_ctx(context_.get()) / 2;
   limits.token_limit = llama_n_ctx(context_.get());
   if (const std::int32_t trained = llama_model_n_ctx_train(model_.get()); trained > 0) {
