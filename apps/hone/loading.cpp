@@ -1,0 +1,159 @@
+#include "hone/loading.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <unordered_set>
+#include <utility>
+
+#include "hone/base/text.hpp"
+#include "hone/program/program_file.hpp"
+
+namespace hone::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kNoModel =
+    "no model is given: --model smollm2, gguf:PATH or openai:URL#MODEL, or model = \"…\" in the "
+    "task file";
+
+// How many examples of one split stand in another: a score on them says little.
+void note_overlap(const Splits& splits, Split learned, Split measured,
+                  std::vector<std::string>& notices) {
+  std::unordered_set<Hash> known;
+  for (const Example& example : splits.of(learned)) known.insert(example.id());
+  std::size_t shared = 0;
+  for (const Example& example : splits.of(measured)) shared += known.count(example.id());
+  if (shared == 0) return;
+  notices.push_back(std::to_string(shared) + " of " + std::to_string(splits.of(measured).size()) +
+                    " " + to_string(measured) + " examples are in " + to_string(learned) +
+                    " as well");
+}
+
+}  // namespace
+
+Result<ModelSpec> task_model(const TaskSpec& task) {
+  if (task.model) return check_model(*task.model);
+  if (task.saved_program) {
+    const Result<SavedProgram> saved = load_program(*task.saved_program);
+    if (!saved) return saved.error();
+    const Value spec = saved->model.get("spec");
+    if (spec.is_string()) return check_model(spec.as_string());
+  }
+  return bad_request(task.file.string(), kNoModel);
+}
+
+Result<SavedProgram> program_from_file(const fs::path& file, Format default_format) {
+  Result<TaskSpec> task = read_task_file(file);
+  if (!task) return task.error();
+  return task_program(*task, default_format);
+}
+
+Result<SavedProgram> task_program(const TaskSpec& task, Format default_format) {
+  if (task.saved_program) return load_program(*task.saved_program);
+  if (task.program.is_null()) {
+    return bad_request(task.file.string(),
+                       "no program is given: --signature \"text -> label: enum(a, b)\", or a "
+                       "[program] table in a task file");
+  }
+  PredictorOptions defaults;
+  defaults.format = default_format;
+  const std::string where = task.file.empty() ? "--signature" : task.file.string() + ": program";
+  Result<Program> program = program_from_config(task.program, where, defaults);
+  if (!program) return program.error();
+  return SavedProgram{.program = *std::move(program), .score = {}, .model = {}};
+}
+
+Result<Examples> load_split(const TaskSpec& task, Split split, const Signature& signature) {
+  const SplitSpec& spec = task.split(split);
+  Examples all;
+  for (const fs::path& file : spec.files) {
+    LoadOptions options{.signature = signature, .limit = std::nullopt};
+    if (spec.limit) options.limit = *spec.limit - all.size();
+    Result<Examples> loaded = load_examples(file, options);
+    if (!loaded) return loaded.error();
+    all.insert(all.end(), loaded->begin(), loaded->end());
+    if (spec.limit && all.size() >= *spec.limit) break;
+  }
+  return all;
+}
+
+Result<Splits> load_splits(const TaskSpec& task, const Signature& signature) {
+  if (task.split(Split::train).files.empty()) {
+    return bad_request(
+        task.file.string(),
+        "no training examples are given: --train FILE, or train = \"…\" under [data]");
+  }
+  Splits splits;
+  for (const Split split : kSplits) {
+    Result<Examples> loaded = load_split(task, split, signature);
+    if (!loaded) return loaded.error();
+    splits.of(split) = *std::move(loaded);
+  }
+  if (task.split(Split::val).files.empty()) {
+    constexpr std::array<double, 2> kParts = {0.7, 0.3};
+    Result<std::vector<Examples>> parts =
+        split_examples(splits.of(Split::train), kParts, task.seed);
+    if (!parts) return parts.error();
+    splits.of(Split::train) = std::move((*parts)[0]);
+    splits.of(Split::val) = std::move((*parts)[1]);
+    splits.notices.push_back("no validation examples are given: the training ones are cut into " +
+                             std::to_string(splits.of(Split::train).size()) +
+                             " to learn from and " + std::to_string(splits.of(Split::val).size()) +
+                             " to compare on (seed " + std::to_string(task.seed) + ")");
+  }
+  if (task.split(Split::test).files.empty()) {
+    splits.notices.emplace_back(
+        "no test examples are given: the score after will be on the validation examples the search "
+        "chose by, and high for that");
+  }
+  note_overlap(splits, Split::train, Split::val, splits.notices);
+  note_overlap(splits, Split::train, Split::test, splits.notices);
+  note_overlap(splits, Split::val, Split::test, splits.notices);
+  return splits;
+}
+
+Result<const Lm*> Models::open(const ModelSpec& spec) {
+  const auto found = opened_.find(spec.text);
+  if (found != opened_.end()) return found->second.get();
+  Result<std::shared_ptr<const Lm>> lm = open_model(spec, settings_);
+  if (!lm) return lm.error();
+  return opened_.emplace(spec.text, *std::move(lm)).first->second.get();
+}
+
+Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
+                                                      const Program& program) {
+  std::vector<std::string> given;
+  for (const auto& [name, spec] : task.models) given.push_back(name);
+  std::map<std::string, ModelSpec> named;
+  for (const Predictor& predictor : program.predictors()) {
+    const std::string& name = predictor.options().model;
+    if (name.empty() || named.count(name) > 0) continue;
+    const auto spec = task.models.find(name);
+    if (spec == task.models.end()) {
+      return bad_request(predictor.path(), "its model \"" + name + "\" is not in [models]" +
+                                               did_you_mean(name, given));
+    }
+    Result<ModelSpec> checked = check_model(spec->second);
+    if (!checked) return checked.error();
+    named.emplace(name, *std::move(checked));
+  }
+  return named;
+}
+
+Result<void> check_output(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored))
+    return bad_request(path.string(), "is a folder, not a file to write to");
+  const fs::path folder = path.parent_path().empty() ? fs::path(".") : path.parent_path();
+  if (!fs::is_directory(folder, ignored))
+    return bad_request(path.string(), "there is no folder " + folder.string());
+  if (::access(folder.c_str(), W_OK) != 0) {
+    return bad_request(path.string(), "cannot be written: " + std::string(std::strerror(errno)));
+  }
+  return {};
+}
+
+}  // namespace hone::cli

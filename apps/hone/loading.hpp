@@ -1,0 +1,58 @@
+// From the words of a task to its values: program, examples, models. Everything that can be wrong
+// with the input is found here, before a model is loaded.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/core/example.hpp"
+#include "hone/lm/lm.hpp"
+#include "hone/model_spec.hpp"
+#include "hone/program/saved_program.hpp"
+#include "hone/task_spec.hpp"
+
+namespace hone::cli {
+
+// The model a task runs on: its own word, else that of a tuned program. Checked, not opened.
+Result<ModelSpec> task_model(const TaskSpec& task);
+
+// The program of a task, or of a file of either kind. Steps that name no format get the model's.
+Result<SavedProgram> task_program(const TaskSpec& task, Format default_format);
+Result<SavedProgram> program_from_file(const std::filesystem::path& file, Format default_format);
+
+struct Splits {
+  std::array<Examples, 3> examples;  // by Split; empty where the task has no files
+  std::vector<std::string> notices;  // what a reader of the scores should know
+
+  const Examples& of(Split split) const { return examples[static_cast<std::size_t>(split)]; }
+  Examples& of(Split split) { return examples[static_cast<std::size_t>(split)]; }
+};
+
+Result<Examples> load_split(const TaskSpec& task, Split split, const Signature& signature);
+// Train and validation must be there, or train alone, which is then cut 70/30 by the task's seed.
+Result<Splits> load_splits(const TaskSpec& task, const Signature& signature);
+
+// Opened models; each spec once.
+class Models {
+ public:
+  explicit Models(ModelSettings settings) : settings_(std::move(settings)) {}
+  Result<const Lm*> open(const ModelSpec& spec);
+
+ private:
+  ModelSettings settings_;
+  std::map<std::string, std::shared_ptr<const Lm>> opened_;
+};
+
+// The models a program's predictors name, of those the task gives.
+Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task, const Program& program);
+
+// A folder a file can be written to.
+Result<void> check_output(const std::filesystem::path& path);
+
+}  // namespace hone::cli

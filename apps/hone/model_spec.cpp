@@ -1,0 +1,121 @@
+#include "hone/model_spec.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "hone/base/text.hpp"
+#include "hone/lm/cached_lm.hpp"
+#include "hone/lm/local.hpp"
+#include "hone/lm/model_store.hpp"
+#include "hone/lm/openai.hpp"
+
+namespace hone::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kFile = "gguf:";
+constexpr std::string_view kServer = "openai:";
+
+Result<ModelSpec> check_file(std::string_view spec) {
+  ModelSpec model{
+      .text = std::string(spec), .place = ModelPlace::local, .file = spec.substr(kFile.size())};
+  std::error_code ignored;
+  if (!fs::is_regular_file(model.file, ignored))
+    return bad_request(model.file.string(), "there is no such model file");
+  if (::access(model.file.c_str(), R_OK) != 0) {
+    return bad_request(model.file.string(), "cannot be read: " + std::string(std::strerror(errno)));
+  }
+  return model;
+}
+
+Result<ModelSpec> check_named(std::string_view name) {
+  const Result<ModelStore> store = open_store();
+  if (!store) return store.error();
+  std::vector<std::string> known;
+  for (const ModelStatus& model : store->list()) {
+    known.push_back(model.name);
+    if (model.name != name) continue;
+    if (!model.is_here) {
+      return bad_request("model " + model.name,
+                         "is not here; fetch it: hone models pull " + model.name);
+    }
+    return ModelSpec{.text = model.name, .place = ModelPlace::local, .file = model.path};
+  }
+  return bad_request("model " + std::string(name), "is not known" + did_you_mean(name, known) +
+                                                       " (known: " + join(known, ", ") +
+                                                       "; else gguf:PATH or openai:URL#MODEL)");
+}
+
+OpenAiOptions with_settings(OpenAiOptions options, const ModelSettings& settings) {
+  options.retries = settings.retries;
+  options.max_parallel = settings.parallel;
+  return options;
+}
+
+Result<ModelSpec> check_server(std::string_view spec) {
+  Result<OpenAiOptions> options = parse_openai_spec(spec);
+  if (!options) return options.error();
+  // Opening sends nothing; it finds a bad address and a missing key.
+  const Result<std::unique_ptr<OpenAiLm>> opened = OpenAiLm::open(*options);
+  if (!opened) return opened.error();
+  return ModelSpec{.text = std::string(spec), .place = ModelPlace::remote, .file = {}};
+}
+
+}  // namespace
+
+Result<ModelSpec> check_model(std::string_view spec) {
+  if (spec.starts_with(kFile)) return check_file(spec);
+  if (spec.starts_with(kServer)) return check_server(spec);
+  return check_named(spec);
+}
+
+Format default_format(const ModelSpec& spec) {
+  return spec.place == ModelPlace::local ? Format::completion : Format::chat;
+}
+
+Result<std::shared_ptr<const Lm>> open_model(const ModelSpec& spec, const ModelSettings& settings) {
+  std::shared_ptr<const Lm> lm;
+  if (spec.place == ModelPlace::local) {
+    LocalOptions options;
+    options.model = spec.file;
+    if (!spec.text.starts_with(kFile)) options.name = spec.text;
+    options.context_cells = settings.context;
+    options.tuning_folder = tuning_folder();
+    Result<std::shared_ptr<LocalLm>> opened = LocalLm::open(std::move(options));
+    if (!opened) return opened.error();
+    lm = *std::move(opened);
+  } else {
+    Result<OpenAiOptions> options = parse_openai_spec(spec.text);
+    if (!options) return options.error();
+    Result<std::unique_ptr<OpenAiLm>> opened =
+        OpenAiLm::open(with_settings(*std::move(options), settings));
+    if (!opened) return opened.error();
+    lm = *std::move(opened);
+  }
+  if (!settings.cache) return lm;
+  CacheOptions options;
+  options.file = settings.cache;
+  Result<std::unique_ptr<CachedLm>> cached = CachedLm::open(std::move(lm), std::move(options));
+  if (!cached) return cached.error();
+  return std::shared_ptr<const Lm>(*std::move(cached));
+}
+
+Result<ModelStore> open_store() {
+  Result<fs::path> cache = ModelStore::default_cache();
+  if (!cache) return cache.error();
+  ModelStoreOptions options;
+  options.cache = *std::move(cache);
+  return ModelStore(std::move(options));
+}
+
+fs::path tuning_folder() {
+  const Result<fs::path> cache = ModelStore::default_cache();
+  return cache ? *cache / "tuning" : fs::path();
+}
+
+}  // namespace hone::cli

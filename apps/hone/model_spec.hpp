@@ -1,0 +1,51 @@
+// "smollm2", "gguf:PATH", "openai:URL#MODEL": which model, and opening it.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "hone/adapter/prompt_template.hpp"
+#include "hone/base/result.hpp"
+#include "hone/lm/lm.hpp"
+#include "hone/lm/model_store.hpp"
+
+namespace hone::cli {
+
+struct ModelSettings {
+  std::size_t retries = 5;                     // of a remote model
+  std::size_t context = 0;                     // KV cells of a local model; 0 = its default
+  std::size_t parallel = 16;                   // requests at once to a remote model
+  std::optional<std::filesystem::path> cache;  // replies kept between runs
+};
+
+enum class ModelPlace { local, remote };
+
+// A spec that is well formed and whose model is there, as far as can be told without loading it or
+// asking a server.
+struct ModelSpec {
+  std::string text;
+  ModelPlace place = ModelPlace::local;
+  std::filesystem::path file;  // of a local model
+};
+
+// bad_request: unknown form or name (near ones suggested), a model that was not pulled, a missing
+// file, no key.
+Result<ModelSpec> check_model(std::string_view spec);
+
+// What a program uses that says nothing of its format: running text for local models, chat messages
+// for servers.
+Format default_format(const ModelSpec& spec);
+
+// With a cache of replies in front where the settings name one.
+Result<std::shared_ptr<const Lm>> open_model(const ModelSpec& spec, const ModelSettings& settings);
+
+// The models known by name, kept in the user's cache.
+Result<ModelStore> open_store();
+// Where `hone models tune` keeps what it measured; empty when there is no cache.
+std::filesystem::path tuning_folder();
+
+}  // namespace hone::cli

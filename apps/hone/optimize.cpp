@@ -1,0 +1,401 @@
+// `hone optimize`: everything about the input is checked first, then the model is loaded, then it
+// is spent.
+#include "hone/optimize/optimize.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "hone/base/clock.hpp"
+#include "hone/base/text.hpp"
+#include "hone/eval/evaluator.hpp"
+#include "hone/exit_code.hpp"
+#include "hone/loading.hpp"
+#include "hone/options.hpp"
+#include "hone/program/saved_program.hpp"
+#include "hone/progress.hpp"
+#include "hone/report.hpp"
+#include "hone/signals.hpp"
+
+namespace hone::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A task whose every part is known to be good.
+struct Prepared {
+  TaskSpec task;
+  Program student;
+  Splits splits;
+  Metric metric;
+  std::unique_ptr<Optimizer> optimizer;
+  Space space;
+  ModelSpec model;
+  std::map<std::string, ModelSpec> named;
+  std::optional<ModelSpec> teacher_model;
+  std::optional<ModelSpec> proposer_model;
+  std::optional<Program> teacher;
+  fs::path out;
+};
+
+fs::path default_out(const TaskSpec& task) {
+  if (task.file.empty()) return "program.hone.json";
+  fs::path out = task.file;
+  // "triage.hone.json" tuned further would replace itself; anything else gets the ending.
+  return out.replace_extension(task.saved_program ? "tuned.hone.json" : "hone.json");
+}
+
+Result<Space> make_space(const TaskSpec& task, const Program& student) {
+  Space space = Space::of(student);
+  if (!task.keep.empty()) {
+    Result<Space> kept = space.keep(task.keep);
+    if (!kept) return bad_request("--keep", kept.error().text());
+    space = *std::move(kept);
+  }
+  if (!task.freeze.empty()) {
+    Result<Space> frozen = space.freeze(task.freeze);
+    if (!frozen) return bad_request("--freeze", frozen.error().text());
+    space = *std::move(frozen);
+  }
+  return space;
+}
+
+Result<std::optional<ModelSpec>> optional_model(const std::optional<std::string>& spec) {
+  if (!spec) return std::optional<ModelSpec>();
+  Result<ModelSpec> checked = check_model(*spec);
+  if (!checked) return checked.error();
+  return std::optional<ModelSpec>(*std::move(checked));
+}
+
+Result<Prepared> prepare(TaskSpec task) {
+  Result<ModelSpec> model = task_model(task);
+  if (!model) return model.error();
+  Result<SavedProgram> loaded = task_program(task, default_format(*model));
+  if (!loaded) return loaded.error();
+  Program student = std::move(loaded->program);
+  const Signature& signature = student.signature();
+  if (!task.metric) {
+    const Value saved = loaded->score.get("metric");
+    if (!saved.is_string()) {
+      return bad_request(task.file.string(), "no metric is given: --metric " +
+                                                 metric_names().front() + ":" +
+                                                 signature.outputs().back().name +
+                                                 ", or metric = \"…\" in the task file");
+    }
+    task.metric = saved.as_string();
+  }
+  Result<Metric> metric = metric_from_spec(*task.metric, signature);
+  if (!metric) return metric.error();
+  Result<std::unique_ptr<Optimizer>> optimizer =
+      make_optimizer(task.optimizer, task.optimizer_options);
+  if (!optimizer) return optimizer.error();
+  Result<Space> space = make_space(task, student);
+  if (!space) return space.error();
+  Result<std::map<std::string, ModelSpec>> named = named_models(task, student);
+  if (!named) return named.error();
+  Result<std::optional<ModelSpec>> teacher_model = optional_model(task.teacher_model);
+  if (!teacher_model) return teacher_model.error();
+  Result<std::optional<ModelSpec>> proposer_model = optional_model(task.proposer_model);
+  if (!proposer_model) return proposer_model.error();
+  std::optional<Program> teacher;
+  if (task.teacher_program) {
+    const ModelSpec& runs_on = *teacher_model ? **teacher_model : *model;
+    Result<SavedProgram> read = program_from_file(*task.teacher_program, default_format(runs_on));
+    if (!read) return read.error();
+    teacher = std::move(read->program);
+  }
+  const fs::path out = task.out.value_or(default_out(task));
+  const Result<void> writable = check_output(out);
+  if (!writable) return writable.error();
+  Result<Splits> splits = load_splits(task, signature);
+  if (!splits) return splits.error();
+  return Prepared{.task = std::move(task),
+                  .student = student,
+                  .splits = *std::move(splits),
+                  .metric = *std::move(metric),
+                  .optimizer = *std::move(optimizer),
+                  .space = *std::move(space),
+                  .model = *std::move(model),
+                  .named = *std::move(named),
+                  .teacher_model = *std::move(teacher_model),
+                  .proposer_model = *std::move(proposer_model),
+                  .teacher = std::move(teacher),
+                  .out = out};
+}
+
+struct OpenedModels {
+  const Lm* main = nullptr;
+  const Lm* teacher = nullptr;   // null = the main one
+  const Lm* proposer = nullptr;  // null = the main one
+  std::map<std::string, const Lm*, std::less<>> named;
+};
+
+Result<OpenedModels> open_all(const Prepared& prepared, Models& models) {
+  OpenedModels opened;
+  const auto open = [&](const ModelSpec& spec, const Lm*& target) -> Result<void> {
+    const Result<const Lm*> lm = models.open(spec);
+    if (!lm) return lm.error();
+    target = *lm;
+    return {};
+  };
+  if (Result<void> done = open(prepared.model, opened.main); !done) return done.error();
+  if (prepared.teacher_model) {
+    if (Result<void> done = open(*prepared.teacher_model, opened.teacher); !done)
+      return done.error();
+  }
+  if (prepared.proposer_model) {
+    if (Result<void> done = open(*prepared.proposer_model, opened.proposer); !done)
+      return done.error();
+  }
+  for (const auto& [name, spec] : prepared.named) {
+    if (Result<void> done = open(spec, opened.named[name]); !done) return done.error();
+  }
+  return opened;
+}
+
+Value saved_score(const Report& report) {
+  Value score = Value::object({{"metric", report.metric},
+                               {"val", report.val_after.mean},
+                               {"val_before", report.val_before.mean},
+                               {"val_examples", report.val_after.examples}});
+  if (report.test_before && report.test_after) {
+    score = score.with("test", report.test_after->mean)
+                .with("test_before", report.test_before->mean)
+                .with("test_examples", report.test_after->examples);
+  }
+  return score;
+}
+
+// A trial's scores as an evaluation, for its interval.
+SplitScore trial_score(const Trial& trial) {
+  Evaluation evaluation;
+  for (const std::optional<double>& score : trial.scores) {
+    Rollout rollout;
+    rollout.score = score;
+    evaluation.rollouts.push_back(std::move(rollout));
+  }
+  SplitScore score = split_score(evaluation);
+  score.failures = trial.failures;
+  return score;
+}
+
+std::string winning_prompt(const Rollout& rollout) {
+  std::string text;
+  for (const TraceStep& step : rollout.trace.steps) {
+    if (rollout.trace.steps.size() > 1) text += "step " + step.path + "\n";
+    text += step.prompt.dump() + "\nreply:\n" + step.reply + "\n";
+  }
+  return text;
+}
+
+std::string quoted(const std::string& word) {
+  std::string text = "'";
+  for (const char byte : word) text += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
+  return text + "'";
+}
+
+std::string next_command(const Prepared& prepared) {
+  const Examples& shown = prepared.splits.of(Split::val);
+  return "hone run " + prepared.out.string() + " --input " +
+         quoted(shown.front().inputs(prepared.student.signature()).to_json());
+}
+
+// One optimization under way: what its steps share.
+class Run {
+ public:
+  Run(const Prepared& prepared, const OpenedModels& models, Progress& progress,
+      const StopOnSignal& signals)
+      : prepared_(prepared), models_(models), progress_(progress), signals_(signals) {}
+
+  Result<Report> operator()() {
+    const Clock::TimePoint begin = clock_.now();
+    // One run before hundreds: a server that is not there or a prompt that does not fit is told at
+    // once.
+    if (const Result<void> probed = probe(prepared_.student); !probed) return probed.error();
+    const Examples& test = prepared_.splits.of(Split::test);
+    std::optional<Evaluation> before;
+    if (!test.empty()) {
+      progress_.phase("test before");
+      before = evaluate(prepared_.student, test, signals_.token());
+      if (signals_.requested()) return stopped("", "stopped before there was a result");
+      report_.test_before = split_score(*before);
+    }
+    Result<Optimized> best = search();
+    if (!best) return best.error();
+    if (signals_.requested() && !best->best.complete)
+      return stopped("", "stopped before there was a result");
+    if (const Result<void> fits = check_trials(*best); !fits) return fits.error();
+    describe(*best);
+    if (const Result<void> saved = save(best->program); !saved) return saved.error();
+    if (!signals_.requested()) measure(best->program, before);
+    if (report_.test_after) {
+      if (const Result<void> saved = save(best->program); !saved) return saved.error();
+    }
+    if (before) count(*before);
+    report_.total_seconds = std::chrono::duration<double>(clock_.now() - begin).count();
+    return std::move(report_);
+  }
+
+ private:
+  Evaluator evaluator(std::stop_token stop) const {
+    EvaluatorOptions options;
+    options.threads = prepared_.task.threads;
+    options.seed = prepared_.task.seed;
+    options.models = models_.named;
+    options.observer = progress_.observer();
+    options.stop = std::move(stop);
+    return Evaluator(*models_.main, std::move(options));
+  }
+
+  Evaluation evaluate(const Program& program, const Examples& examples,
+                      std::stop_token stop) const {
+    return evaluator(std::move(stop)).evaluate(program, examples, prepared_.metric);
+  }
+
+  Result<void> probe(const Program& program) const {
+    const Examples one(prepared_.splits.of(Split::val).begin(),
+                       prepared_.splits.of(Split::val).begin() + 1);
+    progress_.phase("first call");
+    const Evaluation evaluation = evaluate(program, one, signals_.token());
+    const std::optional<Error>& error = evaluation.rollouts.front().error;
+    // A reply that cannot be read is the program's own fault, and what optimizing is for.
+    if (error && error->kind != ErrorKind::bad_reply) return *error;
+    return {};
+  }
+
+  Result<Optimized> search() {
+    SearchOptions options;
+    options.seed = prepared_.task.seed;
+    options.threads = prepared_.task.threads;
+    options.budget = prepared_.task.budget;
+    options.race.enabled = prepared_.task.race;
+    options.space = prepared_.space;
+    options.teacher = prepared_.teacher;
+    options.teacher_lm = models_.teacher;
+    options.proposer_lm = models_.proposer;
+    options.models = models_.named;
+    options.observer = progress_.observer();
+    options.stop = signals_.token();
+    Task task{.train = prepared_.splits.of(Split::train),
+              .val = prepared_.splits.of(Split::val),
+              .metric = prepared_.metric};
+    return optimize(prepared_.student, std::move(task), *models_.main, *prepared_.optimizer,
+                    std::move(options));
+  }
+
+  // When not one candidate could be run, the reason is the answer, and not that the baseline is
+  // best.
+  Result<void> check_trials(const Optimized& optimized) const {
+    const Trial* failed = nullptr;
+    for (const Trial& trial : optimized.trials) {
+      if (trial.candidate.empty()) continue;  // the baseline
+      if (trial.examples == 0 || trial.failures < trial.examples) return {};
+      failed = &trial;
+    }
+    if (failed == nullptr || signals_.requested()) return {};
+    const Result<Program> program = prepared_.student.with(failed->candidate);
+    if (!program) return program.error();
+    const Result<void> probed = probe(*program);
+    if (probed) return {};
+    return Error{probed.error().kind, probed.error().where,
+                 "every candidate failed: " + probed.error().message};
+  }
+
+  void describe(const Optimized& optimized) {
+    report_.metric = *prepared_.task.metric;
+    report_.model = prepared_.model.text;
+    report_.optimizer = prepared_.optimizer->name();
+    report_.val_before = trial_score(optimized.baseline);
+    report_.val_after = trial_score(optimized.best);
+    report_.seconds = optimized.seconds;
+    report_.usage += optimized.usage;
+    report_.trials = optimized.trials.size();
+    report_.best_origin = optimized.best.origin;
+    report_.stop_reason = optimized.stop_reason;
+    report_.out = prepared_.out;
+    report_.next = next_command(prepared_);
+    for (const Trial& trial : optimized.trials) report_.failures += trial.failures;
+  }
+
+  void measure(const Program& program, const std::optional<Evaluation>& before) {
+    const Examples& test = prepared_.splits.of(Split::test);
+    if (test.empty()) {
+      const Examples& val = prepared_.splits.of(Split::val);
+      const Evaluation shown = evaluate(program, Examples(val.begin(), val.begin() + 1), {});
+      report_.prompt = winning_prompt(shown.rollouts.front());
+      return;
+    }
+    progress_.phase("test after");
+    const Evaluation after = evaluate(program, test, {});
+    report_.test_after = split_score(after);
+    report_.prompt = winning_prompt(after.rollouts.front());
+    compare(test, *before, after, report_);
+    count(after);
+  }
+
+  void count(const Evaluation& evaluation) {
+    report_.usage += evaluation.usage();
+    report_.failures += evaluation.failures();
+    report_.parse_failures += evaluation.parse_failures();
+  }
+
+  Result<void> save(const Program& program) const {
+    const SavedProgram saved{.program = program,
+                             .score = saved_score(report_),
+                             .model = Value::object({{"identity", models_.main->info().identity},
+                                                     {"spec", prepared_.model.text}})};
+    Result<void> written = save_program(prepared_.out, saved);
+    if (written) return written;
+    // A disk that is full is the caller's to mend.
+    return bad_request(written.error().where,
+                       written.error().message + " (what was there before is untouched)");
+  }
+
+  const Prepared& prepared_;
+  const OpenedModels& models_;
+  Progress& progress_;
+  const StopOnSignal& signals_;
+  SystemClock clock_;
+  Report report_;
+};
+
+int list_optimizers() {
+  for (const OptimizerInfo& info : optimizers()) {
+    std::printf("%s: %s; for %s\n", info.name.c_str(), info.summary.c_str(), info.suits.c_str());
+  }
+  return kOk;
+}
+
+}  // namespace
+
+int run_optimize(const OptimizeFlags& flags) {
+  if (flags.list) return list_optimizers();
+  const Console console = standard_error();
+  const SystemClock clock;
+  Progress progress(console, clock, flags.quiet);
+  const StopOnSignal signals(
+      [&] { progress.notice("stopping: the best so far will be saved (again: end at once)"); });
+
+  Result<TaskSpec> task = task_from(flags);
+  if (!task) return fail(task.error());
+  Result<Prepared> prepared = prepare(*std::move(task));
+  if (!prepared) return fail(prepared.error());
+  for (const std::string& notice : prepared->splits.notices) progress.notice(notice);
+
+  progress.phase("loading " + prepared->model.text);
+  Models models(prepared->task.model_settings);
+  const Result<OpenedModels> opened = open_all(*prepared, models);
+  progress.clear();
+  if (!opened) return fail(opened.error());
+  const Result<Report> report = Run(*prepared, *opened, progress, signals)();
+  progress.clear();
+  if (!report) return fail(report.error());
+  const std::string text = flags.json ? report_json(*report) + "\n" : report_text(*report);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return std::fflush(stdout) == 0 ? kOk : kFailed;
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,257 @@
+#include "hone/options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "hone/base/text.hpp"
+#include "hone/base/version.hpp"
+#include "hone/exit_code.hpp"
+
+namespace hone::cli {
+namespace {
+
+constexpr const char* kOptimizeExamples = R"x(Examples:
+  hone optimize triage.toml
+  hone optimize triage.toml --optimizer bootstrap_few_shot --budget-seconds 60
+  hone optimize --signature "text -> label: enum(positive, negative)" --instructions "Is the review good?" \
+    --train train.jsonl --val dev.jsonl --test test.jsonl --metric exact_match:label --out reviews.hone.json
+  hone optimize --list
+)x";
+
+constexpr const char* kEvalExamples = R"x(Examples:
+  hone eval triage.toml
+  hone eval triage.toml --program triage.hone.json --split val
+  hone eval triage.hone.json --data new.jsonl --out results.jsonl
+)x";
+
+constexpr const char* kRunExamples = R"x(Examples:
+  hone run triage.hone.json --input '{"ticket": "My invoice is wrong"}'
+  hone run triage.hone.json --scores < tickets.jsonl
+)x";
+
+constexpr const char* kModelsExamples = R"x(Examples:
+  hone models list
+  hone models pull smollm2
+  hone models path smollm2
+  hone models tune smollm2
+)x";
+
+constexpr const char* kSpaceExamples = R"x(Examples:
+  hone space triage.toml
+  hone optimize triage.toml --keep '*.demos'
+)x";
+
+constexpr const char* kExamples = R"x(Examples:
+  hone models pull smollm2
+  hone optimize triage.toml
+  hone run triage.hone.json --input '{"ticket": "My invoice is wrong"}'
+`hone COMMAND --help` says more.
+)x";
+
+constexpr const char* kModelHelp =
+    "smollm2 (or another name of `hone models list`), gguf:PATH, or openai:URL#MODEL";
+
+void add_model_settings(CLI::App& app, ModelSettings& settings) {
+  app.add_option("--retries", settings.retries, "More tries of a call a server failed (default 5)");
+  app.add_option("--context", settings.context, "Tokens a local model's cache holds")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{1} << 24U));
+  app.add_option("--cache", settings.cache, "File that keeps replies between runs");
+}
+
+void add_task(CLI::App& app, TaskFlags& task) {
+  app.add_option("--signature", task.signature,
+                 "What goes in and out: \"text -> label: enum(good, bad)\"");
+  app.add_option("--instructions", task.instructions, "What the model is to do");
+  app.add_option("--module", task.module, "predict or chain_of_thought");
+  app.add_option("--format", task.format, "chat, completion, json or xml");
+  app.add_option("--train", task.train, "Examples to learn from (.jsonl, .json, .csv)");
+  app.add_option("--val", task.val, "Examples candidates are compared on");
+  app.add_option("--test", task.test, "Untouched examples for the score before and after");
+  app.add_option("--limit", task.limit,
+                 "First so many of a split: train=100,val=100,test=200, or one number for all");
+  app.add_option("--metric", task.metric, "exact_match:FIELD, f1:FIELD, command:PROGRAM …");
+  app.add_option("--model", task.model, kModelHelp);
+  app.add_option("--seed", task.seed, "Of everything random (default 0)");
+  app.add_option("--threads", task.threads, "Runs at once (default 8)")->check(CLI::Range(1, 1024));
+  add_model_settings(app, task.model_settings);
+}
+
+void add_optimize(CLI::App& root, OptimizeFlags& flags) {
+  CLI::App* app = root.add_subcommand("optimize", "Find the prompt that does a task best");
+  app->footer(kOptimizeExamples);
+  app->add_option("FILE", flags.task.file, "Task file (TOML); flags win over it");
+  add_task(*app, flags.task);
+  app->add_flag("--list", flags.list, "Names the optimizers and ends");
+  app->add_option("--optimizer", flags.optimizer, "How to search (see --list)");
+  app->add_option("--option", flags.optimizer_options, "Option of the optimizer: key=value")
+      ->allow_extra_args(false);
+  app->add_option("--candidates", flags.candidates, "Short for --option candidates=N");
+  app->add_option("--teacher-model", flags.teacher_model,
+                  "Model that writes demos; " + std::string(kModelHelp));
+  app->add_option("--teacher-program", flags.teacher_program,
+                  "Program that writes demos (.hone.json or .toml)");
+  app->add_option("--proposer-model", flags.proposer_model, "Model that writes instructions");
+  app->add_option("--budget-calls", flags.budget_calls, "LM calls the search may make");
+  app->add_option("--budget-tokens", flags.budget_tokens, "Tokens it may use");
+  app->add_option("--budget-seconds", flags.budget_seconds, "Seconds it may take");
+  app->add_option("--budget-money", flags.budget_money, "Money it may cost, by the prices below");
+  app->add_option("--price-prompt", flags.price_prompt, "Of a million prompt tokens");
+  app->add_option("--price-generated", flags.price_generated, "Of a million generated tokens");
+  app->add_option("--race", flags.race, "on (losers stop early) or off")
+      ->check(CLI::IsMember({"on", "off"}));
+  app->add_option("--keep", flags.keep, "Tune only these parameters (globs, see `hone space`)")
+      ->allow_extra_args(false);
+  app->add_option("--freeze", flags.freeze, "Tune all but these parameters")
+      ->allow_extra_args(false);
+  app->add_option("--out", flags.out, "Where the tuned program goes (*.hone.json)");
+  app->add_flag("--json", flags.json, "Report as one JSON object on standard output");
+  app->add_flag("--quiet", flags.quiet, "No progress");
+}
+
+void add_eval(CLI::App& root, EvalFlags& flags) {
+  CLI::App* app = root.add_subcommand("eval", "Measure a program on examples");
+  app->footer(kEvalExamples);
+  app->add_option("FILE", flags.task.file, "Task file (TOML) or tuned program (*.hone.json)")
+      ->required();
+  add_task(*app, flags.task);
+  app->add_option("--program", flags.program, "Tuned program to use in place of the task file's");
+  app->add_option("--data", flags.data, "Examples (.jsonl, .json, .csv)");
+  app->add_option("--split", flags.split, "train, val or test of the task file (default test)")
+      ->check(CLI::IsMember({"train", "val", "test"}));
+  app->add_option("--out", flags.out, "Where each example's result goes (JSON lines)");
+  app->add_flag("--json", flags.json, "Report as one JSON object on standard output");
+  app->add_flag("--quiet", flags.quiet, "No progress");
+}
+
+void add_run(CLI::App& root, RunFlags& flags) {
+  CLI::App* app = root.add_subcommand("run", "Run a tuned program");
+  app->footer(kRunExamples);
+  app->add_option("FILE", flags.program, "Tuned program (*.hone.json) or task file (TOML)")
+      ->required();
+  app->add_option("--input", flags.input,
+                  "One JSON object; without it, JSON lines from standard input");
+  app->add_option("--model", flags.model, kModelHelp);
+  app->add_option("--threads", flags.threads, "Runs at once (default 8)")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--seed", flags.seed, "Of sampling (default 0)");
+  app->add_flag("--scores", flags.scores, "Also the probability of every label");
+  add_model_settings(*app, flags.model_settings);
+}
+
+void add_models(CLI::App& root, ModelsFlags& flags) {
+  CLI::App* app = root.add_subcommand("models", "List, fetch and tune local models");
+  app->footer(kModelsExamples);
+  app->require_subcommand(1);
+  const auto action = [&](const char* name, const char* help, ModelsAction value, bool named) {
+    CLI::App* sub = app->add_subcommand(name, help);
+    if (named) sub->add_option("NAME", flags.name, "A name of `hone models list`")->required();
+    sub->callback([&flags, value] { flags.action = value; });
+  };
+  action("list", "Models that can be pulled, and which are here", ModelsAction::list, false);
+  action("pull", "Fetch a model, check it and prepare it", ModelsAction::pull, true);
+  action("path", "Print the file of a pulled model", ModelsAction::path, true);
+  action("tune", "Measure the fastest engine settings on this machine", ModelsAction::tune, true);
+}
+
+void add_space(CLI::App& root, SpaceFlags& flags) {
+  CLI::App* app = root.add_subcommand("space", "Print what can be tuned in a program");
+  app->footer(kSpaceExamples);
+  app->add_option("FILE", flags.file, "Task file (TOML) or tuned program (*.hone.json)")
+      ->required();
+}
+
+// The innermost subcommand that was reached.
+const CLI::App& reached(const CLI::App& root) {
+  const CLI::App* app = &root;
+  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+  return *app;
+}
+
+std::vector<std::string> known_words(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(sub->get_name());
+  }
+  return names;
+}
+
+// Names the first word the parser did not know, with near ones.
+int refuse_word(const CLI::App& app, const std::string& word) {
+  const bool is_option = word.starts_with("-");
+  const std::string kind = is_option                     ? "option"
+                           : app.get_parent() == nullptr ? "command"
+                                                         : "argument";
+  const std::string name = word.substr(0, word.find('='));
+  return fail(bad_request(
+      "", "unknown " + kind + " \"" + name + "\"" + did_you_mean(name, known_words(app)) + " (`" +
+              (app.get_parent() == nullptr ? "hone" : "hone " + app.get_name()) +
+              " --help` lists them)"));
+}
+
+}  // namespace
+
+std::variant<Command, int> parse_command_line(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words == std::vector<std::string>{"--version"}) {
+    std::printf("hone %s\n", std::string(version).c_str());
+    return kOk;
+  }
+  OptimizeFlags optimize;
+  EvalFlags eval;
+  RunFlags run;
+  ModelsFlags models;
+  SpaceFlags space;
+
+  CLI::App root(
+      "hone finds the prompts, demonstrations and settings that make a language model do a task "
+      "well.",
+      "hone");
+  root.footer(kExamples);
+  root.require_subcommand(1);
+  root.set_version_flag("--version", "hone " + std::string(version));
+  add_optimize(root, optimize);
+  add_eval(root, eval);
+  add_run(root, run);
+  add_models(root, models);
+  add_space(root, space);
+
+  if (words.empty()) {
+    std::fputs(root.help().c_str(), stderr);
+    return kBadInput;
+  }
+  const std::vector<std::string> commands = {"optimize", "eval", "run", "models", "space"};
+  if (!words[0].starts_with("-") &&
+      std::find(commands.begin(), commands.end(), words[0]) == commands.end()) {
+    return fail(bad_request("", "unknown command \"" + words[0] + "\"" +
+                                    did_you_mean(words[0], commands) +
+                                    " (commands: " + join(commands, ", ") + ")"));
+  }
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    const CLI::App& app = reached(root);
+    const std::vector<std::string> extra = root.remaining(true);
+    return refuse_word(app, extra.empty() ? "" : extra.front());
+  } catch (const CLI::Success& wanted) {
+    return root.exit(wanted);
+  } catch (const CLI::ParseError& fault) {
+    return fail(bad_request("", fault.what()));
+  }
+  const std::string name = root.get_subcommands().front()->get_name();
+  if (name == "optimize") return Command(std::move(optimize));
+  if (name == "eval") return Command(std::move(eval));
+  if (name == "run") return Command(std::move(run));
+  if (name == "models") return Command(std::move(models));
+  return Command(std::move(space));
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,145 @@
+#include "hone/report.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "hone/base/text.hpp"
+#include "hone/console.hpp"
+
+namespace hone::cli {
+namespace {
+
+constexpr std::size_t kShownChanges = 5;
+constexpr std::size_t kShownPrompt = 4000;
+constexpr std::size_t kShownValue = 100;
+
+std::string interval_text(const SplitScore& score) {
+  return percent(score.interval.first) + " to " + percent(score.interval.second);
+}
+
+std::string score_line(const std::string& name, const SplitScore& score) {
+  std::string text = "  " + name + percent(score.mean) + "   (95 %: " + interval_text(score) + ")";
+  if (score.failures > 0)
+    text += ", " + grouped(static_cast<long long>(score.failures)) + " failed";
+  return text + "\n";
+}
+
+std::string indented(std::string_view text) {
+  std::string out;
+  for (const std::string& line : split(trim(text), '\n')) out += "  " + line + "\n";
+  return out;
+}
+
+std::string one_line(const Value& value) {
+  std::string text = value.is_null() ? "(failed)" : value.text();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return shorten(text, kShownValue);
+}
+
+// A prediction without its field names where it has one field.
+std::string answer_text(const Value& prediction) {
+  if (prediction.is_object() && prediction.size() == 1)
+    return one_line(prediction.as_object().front().second);
+  return one_line(prediction);
+}
+
+std::string changes_text(const std::string& title, const std::vector<Change>& changes,
+                         std::size_t count) {
+  if (count == 0) return {};
+  std::string text = "\n" + title + " " + std::to_string(count);
+  text += count > changes.size() ? ", for example:\n" : ":\n";
+  for (const Change& change : changes) {
+    text += "  " + answer_text(change.before) + " -> " + answer_text(change.after) + "   ";
+    std::vector<std::string> parts;
+    for (const auto& [name, value] : change.example.as_object())
+      parts.push_back(name + ": " + one_line(value));
+    text += join(parts, " | ") + "\n";
+  }
+  return text;
+}
+
+std::string usage_line(const Usage& usage) {
+  return grouped(usage.lm_calls) + " LM calls (" + grouped(usage.cached_calls) +
+         " cached); tokens: " + grouped(usage.prompt_tokens) + " in prompts, " +
+         grouped(usage.computed_tokens) + " computed, " + grouped(usage.generated_tokens) +
+         " generated\n";
+}
+
+}  // namespace
+
+SplitScore split_score(const Evaluation& evaluation) {
+  return {.mean = evaluation.mean(),
+          .interval = evaluation.interval(),
+          .examples = evaluation.rollouts.size(),
+          .scored = evaluation.scored(),
+          .failures = evaluation.failures(),
+          .parse_failures = evaluation.parse_failures()};
+}
+
+void compare(const Examples& examples, const Evaluation& before, const Evaluation& after,
+             Report& report) {
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const Rollout& old_run = before.rollouts[i];
+    const Rollout& new_run = after.rollouts[i];
+    const double was = old_run.score.value_or(0);
+    const double is = new_run.score.value_or(0);
+    if (was == is) continue;
+    std::vector<Change>& changes = is > was ? report.fixed : report.broken;
+    ++(is > was ? report.fixed_count : report.broken_count);
+    if (changes.size() < kShownChanges) {
+      changes.push_back({examples[i].fields(), old_run.prediction, new_run.prediction});
+    }
+  }
+}
+
+std::string report_text(const Report& report) {
+  std::string text = "\n";
+  if (report.test_before) {
+    text += "Score on " + grouped(static_cast<long long>(report.test_before->examples)) +
+            " untouched test examples (" + report.metric + ")\n";
+    text += score_line("before  ", *report.test_before);
+    if (report.test_after) text += score_line("after   ", *report.test_after);
+    if (!report.test_after) text += "  after   not measured, as the run was stopped\n";
+  } else {
+    text += "Score on the validation examples, which the search chose by (" + report.metric + ")\n";
+  }
+  text += "  on " + grouped(static_cast<long long>(report.val_after.examples)) +
+          " validation examples: " + percent(report.val_before.mean) + " before, " +
+          percent(report.val_after.mean) + " after (95 %: " + interval_text(report.val_after) +
+          ")\n\n";
+  text += "Took " + duration_text(report.seconds) + " to optimize (" + report.optimizer + ", " +
+          std::to_string(report.trials) + " trials), " + duration_text(report.total_seconds) +
+          " in all\n";
+  text += usage_line(report.usage);
+  if (!report.stop_reason.empty()) text += "Stopped early: " + report.stop_reason + "\n";
+  if (report.failures > 0) {
+    text += grouped(static_cast<long long>(report.failures)) + " runs failed, " +
+            std::to_string(report.parse_failures) + " of them for replies that could not be read\n";
+  }
+  if (!report.prompt.empty()) {
+    text += "\nThe prompt that won (" + report.best_origin + "), on one example:\n";
+    text += indented(shorten(report.prompt, kShownPrompt));
+  }
+  text += changes_text("Fixed", report.fixed, report.fixed_count);
+  text += changes_text("Broke", report.broken, report.broken_count);
+  text += "\nSaved as " + report.out.string() + "\n";
+  if (!report.next.empty()) text += "Next:   " + report.next + "\n";
+  return text;
+}
+
+std::string evaluation_text(const std::string& metric, const Evaluation& evaluation,
+                            double seconds) {
+  const SplitScore score = split_score(evaluation);
+  std::string text = "Score on " + grouped(static_cast<long long>(score.examples)) + " examples (" +
+                     metric + ")\n";
+  text += score_line("", score);
+  text += "\nTook " + duration_text(seconds) + "\n" + usage_line(evaluation.usage());
+  for (const Rollout& rollout : evaluation.rollouts) {
+    if (!rollout.error) continue;
+    text += "First failure: " + rollout.error->text() + "\n";
+    break;
+  }
+  return text;
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,157 @@
+#include <string>
+#include <utility>
+
+#include "hone/base/file.hpp"
+#include "hone/base/text.hpp"
+#include "hone/program/program_file.hpp"
+#include "hone/table_reader.hpp"
+#include "hone/task_spec.hpp"
+
+namespace hone::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Faults of a whole file, gathered table by table.
+class FileFaults {
+ public:
+  void add(TableReader& table) {
+    for (std::string& fault : table.finish()) faults_.push_back(std::move(fault));
+  }
+  bool empty() const { return faults_.empty(); }
+  std::string text() const { return join(faults_, "; "); }
+
+ private:
+  std::vector<std::string> faults_;
+};
+
+void read_data(const Value& table, const fs::path& folder, TaskSpec& task, FileFaults& faults) {
+  TableReader data(table, "data");
+  const Value limit = data.raw("limit");
+  TableReader limits(limit.is_object() ? limit : Value(), "data.limit");
+  if (limit.is_int()) {
+    const std::optional<std::int64_t> all = data.whole("limit");
+    for (const Split split : kSplits) {
+      if (all) task.split(split).limit = static_cast<std::size_t>(*all);
+    }
+  } else if (!limit.is_null() && !limit.is_object()) {
+    data.fault("data.limit: expected a number or a table such as {train = 100}");
+  }
+  for (const Split split : kSplits) {
+    for (const std::string& file : data.texts(to_string(split))) {
+      task.split(split).files.push_back(folder / file);
+    }
+    if (const auto count = limits.whole(to_string(split))) {
+      task.split(split).limit = static_cast<std::size_t>(*count);
+    }
+  }
+  faults.add(limits);
+  faults.add(data);
+}
+
+void read_optimizer(const Value& value, TaskSpec& task, FileFaults& faults) {
+  if (value.is_string()) {
+    task.optimizer = value.as_string();
+    return;
+  }
+  if (value.is_object()) task.optimizer_options = value.without("name");
+  TableReader optimizer(value.is_object() ? Value::object({{"name", value.get("name")}}) : value,
+                        "optimizer");
+  if (const auto name = optimizer.text("name")) task.optimizer = *name;
+  faults.add(optimizer);
+}
+
+void read_budget(const Value& table, Budget& budget, FileFaults& faults) {
+  TableReader reader(table, "budget");
+  budget.lm_calls = reader.whole("calls");
+  budget.tokens = reader.whole("tokens");
+  budget.seconds = reader.number("seconds");
+  budget.money = reader.number("money");
+  budget.price_per_million_prompt_tokens = reader.number("price_prompt").value_or(0);
+  budget.price_per_million_generated_tokens = reader.number("price_generated").value_or(0);
+  faults.add(reader);
+}
+
+// "exact_match:label", or a table: name with field, criterion, or command.
+std::optional<std::string> read_metric(const Value& value, FileFaults& faults) {
+  if (!value.is_object()) {
+    TableReader reader(Value::object({{"metric", value}}), "");
+    std::optional<std::string> spec = reader.text("metric");
+    faults.add(reader);
+    return spec;
+  }
+  TableReader reader(value, "metric");
+  std::optional<std::string> spec;
+  const auto command = reader.text("command");
+  const auto name = reader.text("name");
+  const auto field = reader.text("field");
+  const auto criterion = reader.text("criterion");
+  if (command) {
+    spec = "command:" + *command;
+  } else if (name) {
+    spec = *name + (field ? ":" + *field : "") + (criterion ? ":" + *criterion : "");
+  } else {
+    reader.fault("metric: needs a name or a command");
+  }
+  faults.add(reader);
+  return spec;
+}
+
+// A gguf:PATH is relative to the file that says it.
+std::string model_from(const std::string& spec, const fs::path& folder) {
+  constexpr std::string_view kFile = "gguf:";
+  if (!spec.starts_with(kFile)) return spec;
+  return std::string(kFile) + (folder / spec.substr(kFile.size())).string();
+}
+
+}  // namespace
+
+Result<TaskSpec> read_task_file(const fs::path& file) {
+  TaskSpec task;
+  task.file = file;
+  if (file.extension() == ".json") {
+    task.saved_program = file;
+    return task;
+  }
+  const Result<Value> read = read_toml(file);
+  if (!read) return read.error();
+  const fs::path folder = file.parent_path();
+  FileFaults faults;
+  TableReader top(*read, "");
+  task.program = top.raw("program");
+  if (!task.program.is_null() && !task.program.is_object()) top.fault("program: expected a table");
+  read_data(top.raw("data"), folder, task, faults);
+  read_optimizer(top.raw("optimizer"), task, faults);
+  read_budget(top.raw("budget"), task.budget, faults);
+  task.metric = read_metric(top.raw("metric"), faults);
+  const auto model = [&](const char* key) -> std::optional<std::string> {
+    const std::optional<std::string> spec = top.text(key);
+    if (!spec) return std::nullopt;
+    return model_from(*spec, folder);
+  };
+  task.model = model("model");
+  task.teacher_model = model("teacher_model");
+  task.proposer_model = model("proposer_model");
+  if (const auto path = top.text("teacher_program")) task.teacher_program = folder / *path;
+  if (const auto path = top.text("out")) task.out = folder / *path;
+  task.seed = static_cast<std::uint64_t>(top.whole("seed").value_or(0));
+  task.threads = static_cast<std::size_t>(top.whole("threads").value_or(8));
+  if (task.threads == 0 || task.threads > 1024) top.fault("threads: must be 1 to 1024");
+  task.race = top.flag("race").value_or(true);
+  task.keep = top.texts("keep");
+  task.freeze = top.texts("freeze");
+  const Value models = top.raw("models");
+  if (models.is_object()) {
+    for (const auto& [name, spec] : models.as_object()) {
+      if (spec.is_string()) task.models[name] = model_from(spec.as_string(), folder);
+      if (!spec.is_string()) top.fault("models." + name + ": expected a string");
+    }
+  } else if (!models.is_null()) {
+    top.fault("models: expected a table");
+  }
+  faults.add(top);
+  if (!faults.empty()) return bad_request(file.string(), faults.text());
+  return task;
+}
+
+}  // namespace hone::cli

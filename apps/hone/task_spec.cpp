@@ -1,0 +1,152 @@
+#include "hone/task_spec.hpp"
+
+#include <charconv>
+#include <utility>
+
+#include "hone/base/text.hpp"
+
+namespace hone::cli {
+namespace {
+
+Result<std::size_t> count_from(std::string_view text, const std::string& where) {
+  std::size_t count = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (fault != std::errc() || end != text.data() + text.size() || count == 0) {
+    return bad_request(where, "expected a whole number from 1, got \"" + std::string(text) + "\"");
+  }
+  return count;
+}
+
+// "100", or "train=100,val=50".
+Result<void> apply_limit(const std::string& text, TaskSpec& task) {
+  const std::string where = "--limit";
+  if (text.find('=') == std::string::npos) {
+    const Result<std::size_t> count = count_from(text, where);
+    if (!count) return count.error();
+    for (const Split split : kSplits) task.split(split).limit = *count;
+    return {};
+  }
+  for (const std::string& part : split(text, ',')) {
+    const std::size_t equals = part.find('=');
+    const std::string name(trim(part.substr(0, equals)));
+    bool known = false;
+    for (const Split which : kSplits) {
+      if (name != to_string(which)) continue;
+      known = true;
+      const Result<std::size_t> count = count_from(
+          equals == std::string::npos ? "" : trim(std::string_view(part).substr(equals + 1)),
+          where);
+      if (!count) return count.error();
+      task.split(which).limit = *count;
+    }
+    if (!known) {
+      static const std::vector<std::string> names = {"train", "val", "test"};
+      return bad_request(where, "no split is called \"" + name + "\"" + did_you_mean(name, names) +
+                                    " (train, val, test)");
+    }
+  }
+  return {};
+}
+
+Result<void> apply_option(const std::string& text, Value& options) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return bad_request("--option", "expected key=value, got \"" + text + "\"");
+  }
+  const std::string value = text.substr(equals + 1);
+  const Result<Value> json = Value::parse_json(value);
+  options = options.with(text.substr(0, equals), json ? *json : Value(value));
+  return {};
+}
+
+template <class T>
+void take(std::optional<T>& target, const std::optional<T>& flag) {
+  if (flag) target = flag;
+}
+
+}  // namespace
+
+const char* to_string(Split split) {
+  switch (split) {
+    case Split::train:
+      return "train";
+    case Split::val:
+      return "val";
+    case Split::test:
+      return "test";
+  }
+  return "";
+}
+
+Result<TaskSpec> task_from(const TaskFlags& flags) {
+  TaskSpec task;
+  if (flags.file) {
+    Result<TaskSpec> read = read_task_file(*flags.file);
+    if (!read) return read.error();
+    task = *std::move(read);
+  }
+  const std::array<std::pair<const char*, const std::optional<std::string>*>, 4> words = {
+      {{"signature", &flags.signature},
+       {"instructions", &flags.instructions},
+       {"module", &flags.module},
+       {"format", &flags.format}}};
+  for (const auto& [key, flag] : words) {
+    if (!*flag) continue;
+    if (task.saved_program) {
+      return bad_request(std::string("--") + key,
+                         "does not go with a tuned program, which has its own");
+    }
+    task.program = task.program.with(key, **flag);
+  }
+  const std::array<const std::vector<std::filesystem::path>*, 3> files = {&flags.train, &flags.val,
+                                                                          &flags.test};
+  for (const Split split : kSplits) {
+    const auto& given = *files[static_cast<std::size_t>(split)];
+    if (!given.empty()) task.split(split).files = given;
+  }
+  if (flags.limit) {
+    const Result<void> applied = apply_limit(*flags.limit, task);
+    if (!applied) return applied.error();
+  }
+  take(task.metric, flags.metric);
+  take(task.model, flags.model);
+  if (flags.seed) task.seed = *flags.seed;
+  if (flags.threads) task.threads = *flags.threads;
+  task.model_settings = flags.model_settings;
+  task.model_settings.parallel = task.threads;
+  return task;
+}
+
+Result<TaskSpec> task_from(const OptimizeFlags& flags) {
+  Result<TaskSpec> merged = task_from(flags.task);
+  if (!merged) return merged;
+  TaskSpec& task = *merged;
+  if (flags.optimizer && *flags.optimizer != task.optimizer) {
+    // The file's options belong to the file's optimizer.
+    task.optimizer = *flags.optimizer;
+    task.optimizer_options = Value::object();
+  }
+  for (const std::string& option : flags.optimizer_options) {
+    const Result<void> applied = apply_option(option, task.optimizer_options);
+    if (!applied) return applied.error();
+  }
+  if (flags.candidates)
+    task.optimizer_options = task.optimizer_options.with("candidates", *flags.candidates);
+  take(task.teacher_model, flags.teacher_model);
+  take(task.teacher_program, flags.teacher_program);
+  take(task.proposer_model, flags.proposer_model);
+  take(task.budget.lm_calls, flags.budget_calls);
+  take(task.budget.tokens, flags.budget_tokens);
+  take(task.budget.seconds, flags.budget_seconds);
+  take(task.budget.money, flags.budget_money);
+  if (flags.price_prompt) task.budget.price_per_million_prompt_tokens = *flags.price_prompt;
+  if (flags.price_generated)
+    task.budget.price_per_million_generated_tokens = *flags.price_generated;
+  if (flags.race) task.race = *flags.race == "on";
+  if (!flags.keep.empty()) task.keep = flags.keep;
+  if (!flags.freeze.empty()) task.freeze = flags.freeze;
+  take(task.out, flags.out);
+  return merged;
+}
+
+}  // namespace hone::cli

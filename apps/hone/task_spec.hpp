@@ -1,0 +1,71 @@
+// Everything a task file and the flags over it say, before anything is loaded.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/base/result.hpp"
+#include "hone/core/value.hpp"
+#include "hone/optimize/budget.hpp"
+#include "hone/options.hpp"
+
+namespace hone::cli {
+
+enum class Split { train, val, test };
+
+inline constexpr std::array<Split, 3> kSplits = {Split::train, Split::val, Split::test};
+
+const char* to_string(Split split);
+
+struct SplitSpec {
+  std::vector<std::filesystem::path> files;
+  std::optional<std::size_t> limit;  // of the first so many examples
+};
+
+// A task file (TOML):
+//   metric = "exact_match:queue"   model = "smollm2"   out = "triage.hone.json"   seed = 1 threads
+//   = 8 teacher_model, teacher_program, proposer_model, race = true, keep = ["*.demos"], freeze =
+//   […] [program]     see hone/program/program_file.hpp [data]        train, val, test = a file or
+//   a list of files; limit = 100, or {train = 100, …} [optimizer]   name, and its options [budget]
+//   calls, tokens, seconds, money, price_prompt, price_generated (of a million tokens) [models]
+//   name = a model, for steps that ask for one by name
+// Paths are relative to the file. A *.hone.json stands for a task that has its program alone.
+struct TaskSpec {
+  std::filesystem::path file;  // empty when all is from flags
+  Value program;               // for program_from_config; or
+  std::optional<std::filesystem::path> saved_program;
+  std::array<SplitSpec, 3> data;  // by Split
+  std::optional<std::string> metric;
+  std::optional<std::string> model;
+  std::map<std::string, std::string> models;
+  std::optional<std::string> teacher_model;
+  std::optional<std::filesystem::path> teacher_program;
+  std::optional<std::string> proposer_model;
+  std::string optimizer = "bootstrap_random_search";
+  Value optimizer_options = Value::object();
+  std::uint64_t seed = 0;
+  std::size_t threads = 8;
+  Budget budget;
+  bool race = true;
+  std::vector<std::string> keep;
+  std::vector<std::string> freeze;
+  std::optional<std::filesystem::path> out;
+  ModelSettings model_settings;
+
+  SplitSpec& split(Split which) { return data[static_cast<std::size_t>(which)]; }
+  const SplitSpec& split(Split which) const { return data[static_cast<std::size_t>(which)]; }
+};
+
+// All faults of a file at once.
+Result<TaskSpec> read_task_file(const std::filesystem::path& file);
+// The file, if there is one, with the flags over it.
+Result<TaskSpec> task_from(const TaskFlags& flags);
+Result<TaskSpec> task_from(const OptimizeFlags& flags);
+
+}  // namespace hone::cli
