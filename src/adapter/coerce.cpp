@@ -7,9 +7,10 @@
 #include <optional>
 #include <utility>
 
+#include "hone/base/text.hpp"
+
 #include "adapter/coercion.hpp"
 #include "adapter/field_text.hpp"
-#include "hone/base/text.hpp"
 #include "adapter/json_repair.hpp"
 
 namespace hone {
@@ -26,7 +27,9 @@ bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || byte >= 0x80;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string quote_text(std::string_view text) {
   std::string shown = "'" + shorten(text, kShown) + "'";
@@ -67,7 +70,8 @@ std::string_view first_line(std::string_view text) {
   return trim(text.substr(0, text.find('\n')));
 }
 
-// Letters and digits only, lower case: "Pending top-up" and "pending_top_up" are the same label to a model.
+// Letters and digits only, lower case: "Pending top-up" and "pending_top_up" are the same label to
+// a model.
 std::string squash(std::string_view text) {
   std::string out;
   for (const char c : to_lower(text)) {
@@ -86,33 +90,38 @@ std::string labels_fault(std::string_view text, const std::vector<std::string>& 
   return labels.size() > kFew ? message + did_you_mean(text, labels) : message;
 }
 
-// The one label that stands in a longer text as a word, longest labels first, each stretch counted once.
-std::optional<std::size_t> only_label_within(std::string_view text, const std::vector<std::string>& labels) {
+// The one label that stands in a longer text as a word, longest labels first, each stretch counted
+// once.
+std::optional<std::size_t> only_label_within(std::string_view text,
+                                             const std::vector<std::string>& labels) {
   const std::string lower = to_lower(text);
   std::vector<std::size_t> order(labels.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return labels[a].size() > labels[b].size(); });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return labels[a].size() > labels[b].size();
+  });
   std::vector<bool> covered(lower.size(), false);
   std::optional<std::size_t> found;
   for (const std::size_t index : order) {
     const std::string label = to_lower(labels[index]);
-    for (std::size_t at = lower.find(label); at != std::string::npos; at = lower.find(label, at + 1)) {
+    for (std::size_t at = lower.find(label); at != std::string::npos;
+         at = lower.find(label, at + 1)) {
       const std::size_t end = at + label.size();
       const bool whole = (at == 0 || !is_word(lower[at - 1]) || !is_word(label.front())) &&
                          (end == lower.size() || !is_word(lower[end]) || !is_word(label.back()));
       if (!whole || covered[at]) continue;
       if (found && *found != index) return std::nullopt;
       found = index;
-      std::fill(covered.begin() + static_cast<std::ptrdiff_t>(at), covered.begin() + static_cast<std::ptrdiff_t>(end),
-                true);
+      std::fill(covered.begin() + static_cast<std::ptrdiff_t>(at),
+                covered.begin() + static_cast<std::ptrdiff_t>(end), true);
     }
   }
   return found;
 }
 
 // Exact matches first, then looser ones, so that labels which differ in case alone stay apart.
-std::optional<std::size_t> find_label(std::string_view text, const std::vector<std::string>& labels) {
+std::optional<std::size_t> find_label(std::string_view text,
+                                      const std::vector<std::string>& labels) {
   const auto find = [&](const auto& equals) -> std::optional<std::size_t> {
     for (std::size_t i = 0; i < labels.size(); ++i) {
       if (equals(labels[i])) return i;
@@ -120,30 +129,39 @@ std::optional<std::size_t> find_label(std::string_view text, const std::vector<s
     return std::nullopt;
   };
   const std::string_view whole = trim(text);
-  if (const auto index = find([&](const std::string& label) { return label == text; })) return index;
-  if (const auto index = find([&](const std::string& label) { return label_text(label) == whole; })) return index;
+  if (const auto index = find([&](const std::string& label) { return label == text; }))
+    return index;
+  if (const auto index = find([&](const std::string& label) { return label_text(label) == whole; }))
+    return index;
   for (const std::string_view part : {strip_marks(whole), strip_marks(first_line(whole))}) {
     if (part.empty()) continue;
-    if (const auto index = find([&](const std::string& label) { return label == part; })) return index;
+    if (const auto index = find([&](const std::string& label) { return label == part; }))
+      return index;
     const std::string lower = to_lower(part);
-    if (const auto index = find([&](const std::string& label) { return to_lower(label) == lower; })) return index;
+    if (const auto index = find([&](const std::string& label) { return to_lower(label) == lower; }))
+      return index;
     const std::string bare = squash(part);
     if (bare.empty()) continue;
-    if (const auto index = find([&](const std::string& label) { return squash(label) == bare; })) return index;
+    if (const auto index = find([&](const std::string& label) { return squash(label) == bare; }))
+      return index;
   }
   if (const auto index = only_label_within(first_line(whole), labels)) return index;
   return only_label_within(whole, labels);
 }
 
-std::optional<Value> read_label(const Type& type, std::string_view text, const std::string& where, Faults& faults) {
+std::optional<Value> read_label(const Type& type, std::string_view text, const std::string& where,
+                                Faults& faults) {
   if (const auto index = find_label(text, type.labels())) return Value(type.labels()[*index]);
-  if (trim(text).empty()) return fail(faults, where, "empty; write one of " + join(type.labels(), ", "));
+  if (trim(text).empty())
+    return fail(faults, where, "empty; write one of " + join(type.labels(), ", "));
   return fail(faults, where, labels_fault(trim(text), type.labels()));
 }
 
 std::optional<bool> read_truth(std::string_view text) {
-  static constexpr std::array<std::string_view, 7> kTrue = {"true", "yes", "1", "y", "t", "on", "correct"};
-  static constexpr std::array<std::string_view, 7> kFalse = {"false", "no", "0", "n", "f", "off", "incorrect"};
+  static constexpr std::array<std::string_view, 7> kTrue = {"true", "yes", "1",      "y",
+                                                            "t",    "on",  "correct"};
+  static constexpr std::array<std::string_view, 7> kFalse = {"false", "no",  "0",        "n",
+                                                             "f",     "off", "incorrect"};
   const std::string word = to_lower(strip_marks(text));
   if (std::find(kTrue.begin(), kTrue.end(), word) != kTrue.end()) return true;
   if (std::find(kFalse.begin(), kFalse.end(), word) != kFalse.end()) return false;
@@ -159,7 +177,8 @@ std::optional<Value> read_boolean(std::string_view text, const std::string& wher
   if (end > 1) {
     if (const auto truth = read_truth(line.substr(0, end))) return Value(*truth);
   }
-  if (const auto index = only_label_within(text, {"true", "false", "yes", "no"})) return Value(*index % 2 == 0);
+  if (const auto index = only_label_within(text, {"true", "false", "yes", "no"}))
+    return Value(*index % 2 == 0);
   return fail(faults, where, quote_text(trim(text)) + " is neither true nor false");
 }
 
@@ -167,19 +186,21 @@ std::optional<Value> read_boolean(std::string_view text, const std::string& wher
 std::vector<std::string_view> numbers_within(std::string_view text) {
   std::vector<std::string_view> found;
   for (std::size_t i = 0; i < text.size();) {
-    const bool starts = is_digit(text[i]) ||
-                        (text[i] == '.' && i + 1 < text.size() && is_digit(text[i + 1]));
+    const bool starts =
+        is_digit(text[i]) || (text[i] == '.' && i + 1 < text.size() && is_digit(text[i + 1]));
     if (!starts || (i > 0 && is_word(text[i - 1]))) {
       ++i;
       continue;
     }
     std::size_t begin = i;
-    if (i > 0 && text[i - 1] == '-' && (i == 1 || (!is_word(text[i - 2]) && text[i - 2] != ')'))) --begin;
+    if (i > 0 && text[i - 1] == '-' && (i == 1 || (!is_word(text[i - 2]) && text[i - 2] != ')')))
+      --begin;
     while (i < text.size()) {
       const bool digit_next = i + 1 < text.size() && is_digit(text[i + 1]);
-      const bool exponent = (text[i] == 'e' || text[i] == 'E') && i > begin && is_digit(text[i - 1]) &&
-                            (digit_next || (i + 2 < text.size() && (text[i + 1] == '-' || text[i + 1] == '+') &&
-                                            is_digit(text[i + 2])));
+      const bool exponent =
+          (text[i] == 'e' || text[i] == 'E') && i > begin && is_digit(text[i - 1]) &&
+          (digit_next || (i + 2 < text.size() && (text[i + 1] == '-' || text[i + 1] == '+') &&
+                          is_digit(text[i + 2])));
       if (exponent) {
         i += 2;
       } else if (is_digit(text[i]) || ((text[i] == '.' || text[i] == ',') && digit_next)) {
@@ -197,10 +218,13 @@ std::optional<Value> keep_number(const Type& type, const Value& number, std::str
                                  const std::string& where, Faults& faults) {
   Value value = number;
   if (type.kind() == TypeKind::integer && !number.is_int()) {
-    constexpr double kExact = 9007199254740992.0;  // 2^53: beyond it a double no longer tells integers apart
+    constexpr double kExact =
+        9007199254740992.0;  // 2^53: beyond it a double no longer tells integers apart
     const double real = number.as_double();
-    if (real != std::floor(real)) return fail(faults, where, quote_text(shown) + " is not a whole number");
-    if (std::abs(real) > kExact) return fail(faults, where, quote_text(shown) + " is too large for a whole number");
+    if (real != std::floor(real))
+      return fail(faults, where, quote_text(shown) + " is not a whole number");
+    if (std::abs(real) > kExact)
+      return fail(faults, where, quote_text(shown) + " is too large for a whole number");
     value = static_cast<std::int64_t>(real);
   } else if (type.kind() == TypeKind::real) {
     value = number.as_double();
@@ -208,19 +232,22 @@ std::optional<Value> keep_number(const Type& type, const Value& number, std::str
   const Limits& limits = type.limits();
   const double real = value.as_double();
   if (limits.min && real < *limits.min) {
-    return fail(faults, where, number_text(real) + " is below the least allowed, " + number_text(*limits.min));
+    return fail(faults, where,
+                number_text(real) + " is below the least allowed, " + number_text(*limits.min));
   }
   if (limits.max && real > *limits.max) {
-    return fail(faults, where, number_text(real) + " is above the most allowed, " + number_text(*limits.max));
+    return fail(faults, where,
+                number_text(real) + " is above the most allowed, " + number_text(*limits.max));
   }
   return value;
 }
 
-std::optional<Value> read_number_text(const Type& type, std::string_view text, const std::string& where,
-                                      Faults& faults) {
+std::optional<Value> read_number_text(const Type& type, std::string_view text,
+                                      const std::string& where, Faults& faults) {
   const char* const wanted = type.kind() == TypeKind::integer ? "a whole number" : "a number";
   for (const std::string_view part : {trim(text), strip_marks(text)}) {
-    if (const auto number = read_number(part)) return keep_number(type, *number, part, where, faults);
+    if (const auto number = read_number(part))
+      return keep_number(type, *number, part, where, faults);
   }
   if (trim(text).empty()) return fail(faults, where, std::string("empty; write ") + wanted);
   std::optional<Value> only;
@@ -230,7 +257,8 @@ std::optional<Value> read_number_text(const Type& type, std::string_view text, c
       const auto number = read_number(found);
       if (!number) return fail(faults, where, quote_text(trim(text)) + " is not " + wanted);
       if (only && !(*only == *number)) {
-        return fail(faults, where, quote_text(trim(text)) + " holds several numbers; write only one");
+        return fail(faults, where,
+                    quote_text(trim(text)) + " holds several numbers; write only one");
       }
       only = number;
     }
@@ -239,20 +267,25 @@ std::optional<Value> read_number_text(const Type& type, std::string_view text, c
   return fail(faults, where, quote_text(trim(text)) + " is not " + wanted);
 }
 
-std::optional<Value> keep_text(const Type& type, std::string_view text, const std::string& where, Faults& faults) {
+std::optional<Value> keep_text(const Type& type, std::string_view text, const std::string& where,
+                               Faults& faults) {
   const Limits& limits = type.limits();
   if (limits.min_length && text.size() < *limits.min_length) {
-    return fail(faults, where, "needs at least " + std::to_string(*limits.min_length) + " characters, has " +
-                                   std::to_string(text.size()));
+    return fail(faults, where,
+                "needs at least " + std::to_string(*limits.min_length) + " characters, has " +
+                    std::to_string(text.size()));
   }
   if (limits.max_length && text.size() > *limits.max_length) {
-    return fail(faults, where, "may have at most " + std::to_string(*limits.max_length) + " characters, has " +
-                                   std::to_string(text.size()));
+    return fail(faults, where,
+                "may have at most " + std::to_string(*limits.max_length) + " characters, has " +
+                    std::to_string(text.size()));
   }
   return Value(text);
 }
 
-bool is_scalar(const Type& type) { return type.kind() != TypeKind::list && type.kind() != TypeKind::structure; }
+bool is_scalar(const Type& type) {
+  return type.kind() != TypeKind::list && type.kind() != TypeKind::structure;
+}
 
 // "- a", "* a", "• a", "1. a", "2) a" without the mark; nothing when the line has none.
 std::optional<std::string_view> bullet_text(std::string_view line) {
@@ -294,23 +327,26 @@ Value::List loose_items(std::string_view text) {
   return items;
 }
 
-std::optional<Value> coerce_items(const Type& type, const Value::List& items, const std::string& where,
-                                  Faults& faults) {
+std::optional<Value> coerce_items(const Type& type, const Value::List& items,
+                                  const std::string& where, Faults& faults) {
   const Limits& limits = type.limits();
   const std::size_t before = faults.size();
   if (limits.min_length && items.size() < *limits.min_length) {
-    fail(faults, where, "needs at least " + std::to_string(*limits.min_length) + " items, has " +
-                            std::to_string(items.size()));
+    fail(faults, where,
+         "needs at least " + std::to_string(*limits.min_length) + " items, has " +
+             std::to_string(items.size()));
   }
   if (limits.max_length && items.size() > *limits.max_length) {
-    fail(faults, where, "may have at most " + std::to_string(*limits.max_length) + " items, has " +
-                            std::to_string(items.size()));
+    fail(faults, where,
+         "may have at most " + std::to_string(*limits.max_length) + " items, has " +
+             std::to_string(items.size()));
   }
   Value::List read;
   read.reserve(items.size());
   const Type element = type.element();
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (auto item = coerce_value(element, items[i], where + "[" + std::to_string(i) + "]", faults)) {
+    if (auto item =
+            coerce_value(element, items[i], where + "[" + std::to_string(i) + "]", faults)) {
       read.push_back(std::move(*item));
     }
   }
@@ -318,18 +354,21 @@ std::optional<Value> coerce_items(const Type& type, const Value::List& items, co
   return Value(std::move(read));
 }
 
-std::optional<Value> read_list(const Type& type, std::string_view text, const std::string& where, Faults& faults) {
+std::optional<Value> read_list(const Type& type, std::string_view text, const std::string& where,
+                               Faults& faults) {
   text = trim(text);
   const std::string_view inner = without_fence(text);
   const Type element = strip_optional(type.element());
   const bool has_bracket = text.find('[') != std::string_view::npos;
-  if (has_bracket && (inner.starts_with('[') || !is_scalar(element) || text.find("[\"") != std::string_view::npos)) {
+  if (has_bracket && (inner.starts_with('[') || !is_scalar(element) ||
+                      text.find("[\"") != std::string_view::npos)) {
     if (const auto json = internal::repair_json(text, JsonShape::list); json && json->is_list()) {
       return coerce_items(type, json->as_list(), where, faults);
     }
   }
   if (inner.starts_with('{')) {
-    if (const auto json = internal::repair_json(inner, JsonShape::object); json && json->is_object()) {
+    if (const auto json = internal::repair_json(inner, JsonShape::object);
+        json && json->is_object()) {
       return coerce_value(type, *json, where, faults);
     }
   }
@@ -370,20 +409,22 @@ std::optional<Value> coerce_members(const Type& type, const Value& object, const
   return Value::object(std::move(fields));
 }
 
-std::optional<Value> read_structure(const Type& type, std::string_view text, const std::string& where,
-                                    Faults& faults) {
+std::optional<Value> read_structure(const Type& type, std::string_view text,
+                                    const std::string& where, Faults& faults) {
   const auto json = internal::repair_json(text, JsonShape::object);
-  if (!json || !json->is_object()) return fail(faults, where, quote_text(trim(text)) + " is not a JSON object");
+  if (!json || !json->is_object())
+    return fail(faults, where, quote_text(trim(text)) + " is not a JSON object");
   return coerce_members(type, *json, where, faults);
 }
 
-std::optional<Value> read_optional(const Type& type, std::string_view text, const std::string& where,
-                                   Faults& faults) {
+std::optional<Value> read_optional(const Type& type, std::string_view text,
+                                   const std::string& where, Faults& faults) {
   const std::string_view whole = trim(text);
   const Choices choices = choices_of(type);
   if (!choices.labels.empty() && !choices.is_boolean) {
-    const bool is_label = std::any_of(choices.labels.begin(), choices.labels.end(),
-                                      [&](const std::string& label) { return label_text(label) == whole; });
+    const bool is_label =
+        std::any_of(choices.labels.begin(), choices.labels.end(),
+                    [&](const std::string& label) { return label_text(label) == whole; });
     if (!is_label && (whole == choices.null || is_null_word(strip_marks(whole)))) return Value();
   } else if (strip_optional(type).kind() == TypeKind::str) {
     // "Unknown" or "nothing" may well be the answer; only what cannot be one is no value.
@@ -401,24 +442,34 @@ Error missing_fault(const std::string& where, const std::string& hint) {
   return bad_reply(where, hint.empty() ? "missing" : "missing; " + hint);
 }
 
-std::optional<Value> coerce_text(const Type& type, std::string_view text, const std::string& where, Faults& faults) {
+std::optional<Value> coerce_text(const Type& type, std::string_view text, const std::string& where,
+                                 Faults& faults) {
   switch (type.kind()) {
-    case TypeKind::str: return keep_text(type, trim(text), where, faults);
+    case TypeKind::str:
+      return keep_text(type, trim(text), where, faults);
     case TypeKind::integer:
-    case TypeKind::real: return read_number_text(type, text, where, faults);
-    case TypeKind::boolean: return read_boolean(text, where, faults);
-    case TypeKind::enumeration: return read_label(type, text, where, faults);
-    case TypeKind::list: return read_list(type, text, where, faults);
-    case TypeKind::optional: return read_optional(type, text, where, faults);
-    case TypeKind::structure: return read_structure(type, text, where, faults);
+    case TypeKind::real:
+      return read_number_text(type, text, where, faults);
+    case TypeKind::boolean:
+      return read_boolean(text, where, faults);
+    case TypeKind::enumeration:
+      return read_label(type, text, where, faults);
+    case TypeKind::list:
+      return read_list(type, text, where, faults);
+    case TypeKind::optional:
+      return read_optional(type, text, where, faults);
+    case TypeKind::structure:
+      return read_structure(type, text, where, faults);
   }
   return std::nullopt;
 }
 
-std::optional<Value> coerce_value(const Type& type, const Value& value, const std::string& where, Faults& faults) {
+std::optional<Value> coerce_value(const Type& type, const Value& value, const std::string& where,
+                                  Faults& faults) {
   if (type.kind() == TypeKind::optional) {
     if (value.is_null()) return value;
-    // Within JSON null is null; a string is text, also the string "none", unless it can only mean null.
+    // Within JSON null is null; a string is text, also the string "none", unless it can only mean
+    // null.
     if (value.is_string() && type.element().kind() != TypeKind::str) {
       return read_optional(type, value.as_string(), where, faults);
     }
@@ -430,7 +481,8 @@ std::optional<Value> coerce_value(const Type& type, const Value& value, const st
     return fail(faults, where, "null, but a value is needed");
   }
   switch (type.kind()) {
-    case TypeKind::str: return keep_text(type, value.text(), where, faults);
+    case TypeKind::str:
+      return keep_text(type, value.text(), where, faults);
     case TypeKind::integer:
     case TypeKind::real:
       if (value.is_number()) return keep_number(type, value, value.text(), where, faults);
@@ -441,8 +493,10 @@ std::optional<Value> coerce_value(const Type& type, const Value& value, const st
       if (value.is_string() || value.is_number()) return read_boolean(value.text(), where, faults);
       break;
     case TypeKind::enumeration:
-      if (value.is_list() && value.size() == 1) return coerce_value(type, value.as_list().front(), where, faults);
-      if (!value.is_list() && !value.is_object()) return read_label(type, value.text(), where, faults);
+      if (value.is_list() && value.size() == 1)
+        return coerce_value(type, value.as_list().front(), where, faults);
+      if (!value.is_list() && !value.is_object())
+        return read_label(type, value.text(), where, faults);
       break;
     case TypeKind::list:
       if (value.is_list()) return coerce_items(type, value.as_list(), where, faults);
@@ -452,9 +506,11 @@ std::optional<Value> coerce_value(const Type& type, const Value& value, const st
       if (value.is_object()) return coerce_members(type, value, where, faults);
       if (value.is_string()) return read_structure(type, value.as_string(), where, faults);
       break;
-    case TypeKind::optional: break;
+    case TypeKind::optional:
+      break;
   }
-  return fail(faults, where, "expected " + type_note(type) + ", got " + quote_text(value.to_json()));
+  return fail(faults, where,
+              "expected " + type_note(type) + ", got " + quote_text(value.to_json()));
 }
 
 }  // namespace internal
@@ -475,7 +531,9 @@ Result<Value> finish(std::optional<Value> value, const std::vector<Error>& fault
 Result<Value> coerce(const Type& type, std::string_view text, std::string_view where) {
   std::vector<Error> faults;
   const std::string repaired = is_utf8(text) ? std::string() : to_utf8(text);
-  return finish(internal::coerce_text(type, repaired.empty() ? text : repaired, std::string(where), faults), faults);
+  return finish(
+      internal::coerce_text(type, repaired.empty() ? text : repaired, std::string(where), faults),
+      faults);
 }
 
 Result<Value> coerce(const Type& type, const Value& value, std::string_view where) {

@@ -9,7 +9,8 @@ namespace hone::internal {
 namespace {
 
 constexpr std::array<std::string_view, 10> kNullWords = {
-    kNullWord, "null", "nil", "n/a", "na", "nothing", "unknown", "not given", "not supplied", "not applicable"};
+    kNullWord, "null",    "nil",       "n/a",          "na",
+    "nothing", "unknown", "not given", "not supplied", "not applicable"};
 
 std::string range_note(const Limits& limits) {
   const auto text = [](double bound) { return number_text(bound); };
@@ -21,7 +22,8 @@ std::string range_note(const Limits& limits) {
 
 std::string length_note(const Limits& limits, const std::string& unit) {
   if (limits.min_length && limits.max_length) {
-    return std::to_string(*limits.min_length) + " to " + std::to_string(*limits.max_length) + " " + unit;
+    return std::to_string(*limits.min_length) + " to " + std::to_string(*limits.max_length) + " " +
+           unit;
   }
   if (limits.min_length) return "at least " + std::to_string(*limits.min_length) + " " + unit;
   if (limits.max_length) return "at most " + std::to_string(*limits.max_length) + " " + unit;
@@ -37,7 +39,8 @@ std::string labels_note(const Type& type) {
 }  // namespace
 
 bool is_null_word(std::string_view text) {
-  return text.empty() || std::find(kNullWords.begin(), kNullWords.end(), to_lower(text)) != kNullWords.end();
+  return text.empty() ||
+         std::find(kNullWords.begin(), kNullWords.end(), to_lower(text)) != kNullWords.end();
 }
 
 std::string label_text(std::string_view label) {
@@ -74,18 +77,29 @@ Choices choices_of(const Type& type) {
 std::string json_sketch(const Type& type, bool list_labels) {
   std::string sketch;
   switch (type.kind()) {
-    case TypeKind::str: sketch = "text"; break;
-    case TypeKind::integer: sketch = "whole number"; break;
-    case TypeKind::real: sketch = "number"; break;
-    case TypeKind::boolean: sketch = "true or false"; break;
+    case TypeKind::str:
+      sketch = "text";
+      break;
+    case TypeKind::integer:
+      sketch = "whole number";
+      break;
+    case TypeKind::real:
+      sketch = "number";
+      break;
+    case TypeKind::boolean:
+      sketch = "true or false";
+      break;
     case TypeKind::enumeration: {
       std::vector<std::string> labels;
       for (const std::string& label : type.labels()) labels.push_back(Value(label).to_json());
       sketch = list_labels ? join(labels, " or ") : "label";
       break;
     }
-    case TypeKind::list: sketch = "[" + json_sketch(type.element(), list_labels) + ", …]"; break;
-    case TypeKind::optional: return json_sketch(type.element(), list_labels) + " or null";
+    case TypeKind::list:
+      sketch = "[" + json_sketch(type.element(), list_labels) + ", …]";
+      break;
+    case TypeKind::optional:
+      return json_sketch(type.element(), list_labels) + " or null";
     case TypeKind::structure: {
       std::vector<std::string> fields;
       for (const TypeField& field : type.fields()) {
@@ -96,7 +110,8 @@ std::string json_sketch(const Type& type, bool list_labels) {
     }
   }
   sketch += range_note(type.limits());
-  const std::string length = length_note(type.limits(), type.kind() == TypeKind::list ? "items" : "characters");
+  const std::string length =
+      length_note(type.limits(), type.kind() == TypeKind::list ? "items" : "characters");
   if (!length.empty()) sketch += " of " + length;
   if (!type.description().empty()) sketch += " (" + type.description() + ")";
   return sketch;
@@ -119,14 +134,22 @@ Type strip_optional(const Type& type) {
 
 std::string type_name(const Type& type) {
   switch (type.kind()) {
-    case TypeKind::str: return "text";
-    case TypeKind::integer: return "whole number";
-    case TypeKind::real: return "number";
-    case TypeKind::boolean: return "true or false";
-    case TypeKind::enumeration: return "label";
-    case TypeKind::list: return "list of " + type_name(type.element());
-    case TypeKind::optional: return type_name(type.element()) + ", optional";
-    case TypeKind::structure: return "object";
+    case TypeKind::str:
+      return "text";
+    case TypeKind::integer:
+      return "whole number";
+    case TypeKind::real:
+      return "number";
+    case TypeKind::boolean:
+      return "true or false";
+    case TypeKind::enumeration:
+      return "label";
+    case TypeKind::list:
+      return "list of " + type_name(type.element());
+    case TypeKind::optional:
+      return type_name(type.element()) + ", optional";
+    case TypeKind::structure:
+      return "object";
   }
   return "text";
 }
@@ -137,13 +160,18 @@ std::string type_note(const Type& type, bool list_labels) {
       const std::string length = length_note(type.limits(), "characters");
       return length.empty() ? std::string() : "text of " + length;
     }
-    case TypeKind::integer: return "a whole number" + range_note(type.limits());
-    case TypeKind::real: return "a number" + range_note(type.limits());
-    case TypeKind::boolean: return "true or false";
-    case TypeKind::enumeration: return list_labels ? "exactly one of: " + labels_note(type) : "exactly one label";
+    case TypeKind::integer:
+      return "a whole number" + range_note(type.limits());
+    case TypeKind::real:
+      return "a number" + range_note(type.limits());
+    case TypeKind::boolean:
+      return "true or false";
+    case TypeKind::enumeration:
+      return list_labels ? "exactly one of: " + labels_note(type) : "exactly one label";
     case TypeKind::list: {
       const std::string length = length_note(type.limits(), "items");
-      const std::string sketch = json_sketch(type.with_limits({}).with_description({}), list_labels);
+      const std::string sketch =
+          json_sketch(type.with_limits({}).with_description({}), list_labels);
       return "a JSON list" + (length.empty() ? std::string() : " of " + length) + ": " + sketch;
     }
     case TypeKind::optional: {
@@ -152,7 +180,8 @@ std::string type_note(const Type& type, bool list_labels) {
       const std::string note = type_note(type.element(), list_labels);
       return (note.empty() ? "text" : note) + ", or " + null;
     }
-    case TypeKind::structure: return "a JSON object: " + json_sketch(type.with_description({}), list_labels);
+    case TypeKind::structure:
+      return "a JSON object: " + json_sketch(type.with_description({}), list_labels);
   }
   return {};
 }

@@ -6,18 +6,19 @@
 #include <utility>
 #include <vector>
 
-#include "adapter/field_text.hpp"
-#include "adapter/number_grammar.hpp"
 #include "hone/adapter/schema.hpp"
 #include "hone/base/text.hpp"
 #include "hone/core/value.hpp"
+
+#include "adapter/field_text.hpp"
+#include "adapter/number_grammar.hpp"
 
 namespace hone {
 namespace internal {
 namespace {
 
-// Bounds for types without limits of their own: every value ends by the grammar, never by running out of tokens
-// in its middle.
+// Bounds for types without limits of their own: every value ends by the grammar, never by running
+// out of tokens in its middle.
 constexpr std::size_t kTopString = 640;
 constexpr std::size_t kInnerString = 120;
 constexpr std::size_t kTopItems = 8;
@@ -29,12 +30,23 @@ std::string literal(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default: out.push_back(c);
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        out.push_back(c);
     }
   }
   return out + "\"";
@@ -54,9 +66,9 @@ class GrammarBuilder {
     return out;
   }
 
-  // JSON strings whose text is `min` to `max` bytes, counted as written (an escape counts two), closing quote
-  // included and opening quote not. One rule a byte keeps the count exact whatever the script: a regular
-  // expression counts characters, but limits are bytes.
+  // JSON strings whose text is `min` to `max` bytes, counted as written (an escape counts two),
+  // closing quote included and opening quote not. One rule a byte keeps the count exact whatever
+  // the script: a regular expression counts characters, but limits are bytes.
   std::string string_tail(std::size_t min, std::size_t max) {
     const std::string stem = min == 0 ? "s" : "s" + std::to_string(min) + "-" + std::to_string(max);
     for (std::size_t left = 0; left <= max; ++left) {
@@ -79,7 +91,8 @@ class GrammarBuilder {
     return stem + "-" + std::to_string(max);
   }
 
-  // One line of `min` to `max` bytes that neither begins nor ends with a blank (readers trim those).
+  // One line of `min` to `max` bytes that neither begins nor ends with a blank (readers trim
+  // those).
   std::string line(std::size_t min, std::size_t max) {
     const std::string stem = "l" + std::to_string(min) + "-" + std::to_string(max);
     const auto name = [&](bool after_blank, std::size_t left) {
@@ -121,7 +134,8 @@ class GrammarBuilder {
         NumberPattern number = real_pattern(limits);
         return rule("number", std::move(number.expression), number.max_bytes, false);
       }
-      case TypeKind::boolean: return rule("bool", "\"true\" | \"false\"", 5);
+      case TypeKind::boolean:
+        return rule("bool", "\"true\" | \"false\"", 5);
       case TypeKind::enumeration: {
         std::vector<std::string> parts;
         std::size_t longest = 0;
@@ -134,10 +148,11 @@ class GrammarBuilder {
       }
       case TypeKind::optional: {
         const Rule element = json(type.element(), depth);
-        return rule("optional", "\"null\" | " + element.name, std::max<std::size_t>(element.max_bytes, 4),
-                    element.has_end);
+        return rule("optional", "\"null\" | " + element.name,
+                    std::max<std::size_t>(element.max_bytes, 4), element.has_end);
       }
-      case TypeKind::list: return json_list(type, depth);
+      case TypeKind::list:
+        return json_list(type, depth);
       case TypeKind::structure: {
         std::string body;
         std::string between = "{";
@@ -159,7 +174,8 @@ class GrammarBuilder {
   Rule text(const Type& type, int depth) {
     switch (type.kind()) {
       case TypeKind::str: {
-        if (!type.limits().min_length && !type.limits().max_length) return {"[^\\r\\n]*", 4096, false};
+        if (!type.limits().min_length && !type.limits().max_length)
+          return {"[^\\r\\n]*", 4096, false};
         const auto [low, high] = string_bounds(type.limits(), 0);
         return {line(low, high), high, false};
       }
@@ -182,10 +198,11 @@ class GrammarBuilder {
         const std::string null = choices.null.empty() ? std::string(kNullWord) : choices.null;
         const Rule element = text(type.element(), depth);
         const bool has_end = element.has_end && type.element().kind() != TypeKind::enumeration;
-        return rule("optional", literal(null) + " | " + element.name, std::max(element.max_bytes, null.size()),
-                    has_end);
+        return rule("optional", literal(null) + " | " + element.name,
+                    std::max(element.max_bytes, null.size()), has_end);
       }
-      default: return json(type, depth);
+      default:
+        return json(type, depth);
     }
   }
 
@@ -201,12 +218,14 @@ class GrammarBuilder {
   Rule json_list(const Type& type, int depth) {
     const Limits& limits = type.limits();
     const std::size_t low = std::min(limits.min_length.value_or(0), kMostItems);
-    std::size_t high = limits.max_length.value_or(std::max(depth == 0 ? kTopItems : kInnerItems, low));
+    std::size_t high =
+        limits.max_length.value_or(std::max(depth == 0 ? kTopItems : kInnerItems, low));
     high = std::max(std::min(high, kMostItems), low);
     if (high == 0) return rule("list", "\"[]\"", 2);
     const Rule item = json(type.element(), depth + 1);
     const std::string more = std::to_string(low > 0 ? low - 1 : 0) + "," + std::to_string(high - 1);
-    std::string body = "\"[\" " + item.name + (high > 1 ? " (\", \" " + item.name + "){" + more + "}" : "") + " \"]\"";
+    std::string body = "\"[\" " + item.name +
+                       (high > 1 ? " (\", \" " + item.name + "){" + more + "}" : "") + " \"]\"";
     if (low == 0) body = "\"[]\" | " + body;
     return rule("list", body, 2 + high * (item.max_bytes + 2));
   }
@@ -231,7 +250,8 @@ class GrammarBuilder {
   std::map<std::string, std::string> known_;
 };
 
-SlotGrammar with_terminator(const GrammarBuilder& builder, const Rule& rule, std::string_view terminator) {
+SlotGrammar with_terminator(const GrammarBuilder& builder, const Rule& rule,
+                            std::string_view terminator) {
   SlotGrammar grammar;
   grammar.has_end = rule.has_end;
   const bool open = !rule.has_end && !terminator.empty();
@@ -252,7 +272,8 @@ SlotGrammar json_string_tail_grammar(const Type& type) {
   const Limits& limits = type.limits();
   const std::size_t low = std::min(limits.min_length.value_or(0), kMostString);
   const std::size_t open_high = std::max(kTopString, std::min(low * 2, kMostString));
-  const std::size_t high = std::max(std::min(limits.max_length.value_or(open_high), kMostString), low);
+  const std::size_t high =
+      std::max(std::min(limits.max_length.value_or(open_high), kMostString), low);
   GrammarBuilder builder;
   const std::string root = builder.string_tail(low, high);
   return {builder.finish(root), high + 1, true};
@@ -266,7 +287,11 @@ SlotGrammar text_slot_grammar(const Type& type, std::string_view terminator) {
 
 }  // namespace internal
 
-std::string json_grammar(const Type& type) { return internal::json_slot_grammar(type, {}).text; }
-std::string text_grammar(const Type& type) { return internal::text_slot_grammar(type, {}).text; }
+std::string json_grammar(const Type& type) {
+  return internal::json_slot_grammar(type, {}).text;
+}
+std::string text_grammar(const Type& type) {
+  return internal::text_slot_grammar(type, {}).text;
+}
 
 }  // namespace hone

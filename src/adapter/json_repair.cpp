@@ -16,7 +16,9 @@ namespace {
 
 constexpr int kMaxDepth = 100;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 void append_utf8(std::string& out, std::uint32_t code) {
   const auto put = [&](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
@@ -45,7 +47,8 @@ struct QuotePair {
 constexpr std::array<QuotePair, 4> kQuotes = {
     {{"\"", "\""}, {"'", "'"}, {"`", "`"}, {"\xE2\x80\x9C", "\xE2\x80\x9D"}}};
 
-// Reads one value from the start of a text and takes every departure from JSON the way a person would mean it.
+// Reads one value from the start of a text and takes every departure from JSON the way a person
+// would mean it.
 class LenientReader {
  public:
   explicit LenientReader(std::string_view text) : text_(text) {}
@@ -127,7 +130,8 @@ class LenientReader {
   std::string read_name() {
     if (const QuotePair* quote = quote_here()) return read_string(*quote);
     const std::size_t begin = at_;
-    while (!at_end() && std::string_view(":=,}{[]\n\"").find(peek()) == std::string_view::npos) ++at_;
+    while (!at_end() && std::string_view(":=,}{[]\n\"").find(peek()) == std::string_view::npos)
+      ++at_;
     return std::string(trim(text_.substr(begin, at_ - begin)));
   }
 
@@ -148,10 +152,14 @@ class LenientReader {
     return Value(std::move(items));
   }
 
-  // A quote ends the string only where JSON could go on after it: models forget to escape inner quotes.
+  // A quote ends the string only where JSON could go on after it: models forget to escape inner
+  // quotes.
   bool ends_string(std::size_t after) const {
-    while (after < text_.size() && (text_[after] == ' ' || text_[after] == '\t' || text_[after] == '\r')) ++after;
-    return after >= text_.size() || std::string_view(",:}]\n").find(text_[after]) != std::string_view::npos;
+    while (after < text_.size() &&
+           (text_[after] == ' ' || text_[after] == '\t' || text_[after] == '\r'))
+      ++after;
+    return after >= text_.size() ||
+           std::string_view(",:}]\n").find(text_[after]) != std::string_view::npos;
   }
 
   std::string read_string(const QuotePair& quote) {
@@ -176,11 +184,21 @@ class LenientReader {
   void read_escape(std::string& out) {
     const char c = text_[at_++];
     switch (c) {
-      case 'n': out.push_back('\n'); return;
-      case 't': out.push_back('\t'); return;
-      case 'r': out.push_back('\r'); return;
-      case 'b': out.push_back('\b'); return;
-      case 'f': out.push_back('\f'); return;
+      case 'n':
+        out.push_back('\n');
+        return;
+      case 't':
+        out.push_back('\t');
+        return;
+      case 'r':
+        out.push_back('\r');
+        return;
+      case 'b':
+        out.push_back('\b');
+        return;
+      case 'f':
+        out.push_back('\f');
+        return;
       case 'u': {
         std::optional<std::uint32_t> code = read_hex();
         if (!code) {
@@ -201,7 +219,9 @@ class LenientReader {
       case '\'':
       case '\\':
       case '/':
-      case '`': out.push_back(c); return;
+      case '`':
+        out.push_back(c);
+        return;
       default:  // "\d" of a regular expression or a path: the model meant both characters
         out.push_back('\\');
         out.push_back(c);
@@ -220,13 +240,15 @@ class LenientReader {
 
   Value read_bare() {
     const std::size_t begin = at_;
-    while (!at_end() && std::string_view(",}]\n").find(peek()) == std::string_view::npos && !starts_with("//")) ++at_;
+    while (!at_end() && std::string_view(",}]\n").find(peek()) == std::string_view::npos &&
+           !starts_with("//"))
+      ++at_;
     const std::string_view word = trim(text_.substr(begin, at_ - begin));
     const std::string lower = to_lower(word);
     if (lower == "true") return true;
     if (lower == "false") return false;
-    if (lower.empty() || lower == "null" || lower == "none" || lower == "nil" || lower == "undefined" ||
-        lower == "nan") {
+    if (lower.empty() || lower == "null" || lower == "none" || lower == "nil" ||
+        lower == "undefined" || lower == "nan") {
       return {};
     }
     if (std::optional<Value> number = read_number(word)) return *number;
@@ -262,9 +284,12 @@ std::size_t balanced_end(std::string_view text, std::size_t begin) {
 
 std::size_t find_open(std::string_view text, JsonShape shape, std::size_t from) {
   switch (shape) {
-    case JsonShape::object: return text.find('{', from);
-    case JsonShape::list: return text.find('[', from);
-    case JsonShape::any: return text.find_first_of("{[", from);
+    case JsonShape::object:
+      return text.find('{', from);
+    case JsonShape::list:
+      return text.find('[', from);
+    case JsonShape::any:
+      return text.find_first_of("{[", from);
   }
   return std::string_view::npos;
 }
@@ -292,14 +317,17 @@ std::optional<Value> read_number(std::string_view text) {
   std::string plain;
   plain.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto digit = [&](std::size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
-    const bool groups = (text[i] == ',' || text[i] == '_') && i > 0 && digit(i - 1) && digit(i + 1) &&
-                        digit(i + 2) && digit(i + 3) && !digit(i + 4);
+    const auto digit = [&](std::size_t at) {
+      return at < text.size() && text[at] >= '0' && text[at] <= '9';
+    };
+    const bool groups = (text[i] == ',' || text[i] == '_') && i > 0 && digit(i - 1) &&
+                        digit(i + 1) && digit(i + 2) && digit(i + 3) && !digit(i + 4);
     if (!groups) plain.push_back(text[i]);
   }
   const char* const end = plain.data() + plain.size();
   std::int64_t integer = 0;
-  if (const auto read = std::from_chars(plain.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
+  if (const auto read = std::from_chars(plain.data(), end, integer);
+      read.ec == std::errc() && read.ptr == end) {
     return Value(integer);
   }
   const char first = plain.front() == '-' && plain.size() > 1 ? plain[1] : plain.front();
@@ -314,15 +342,17 @@ Result<Value> repair_json(std::string_view raw, JsonShape shape) {
   const std::string repaired = is_utf8(raw) ? std::string() : to_utf8(raw);
   const std::string_view whole = trim(repaired.empty() ? raw : std::string_view(repaired));
   const auto fits = [&](const Value& value) {
-    return shape == JsonShape::any || (shape == JsonShape::object ? value.is_object() : value.is_list());
+    return shape == JsonShape::any ||
+           (shape == JsonShape::object ? value.is_object() : value.is_list());
   };
   if (Result<Value> strict = Value::parse_json(whole); strict && fits(*strict)) return strict;
 
   const std::string_view fenced = without_fence(whole);
-  const bool fence_first = whole.find("```") < find_open(whole, shape, 0);  // else the fence is inside a string
+  const bool fence_first =
+      whole.find("```") < find_open(whole, shape, 0);  // else the fence is inside a string
   const std::string_view inner = fence_first ? fenced : whole;
-  // Of the first few brackets, one that opens well-formed JSON is the one meant; the number is bounded so that
-  // a reply of brackets only stays cheap.
+  // Of the first few brackets, one that opens well-formed JSON is the one meant; the number is
+  // bounded so that a reply of brackets only stays cheap.
   for (const std::string_view text : {inner, whole}) {
     constexpr int kTries = 8;
     std::size_t at = find_open(text, shape, 0);
@@ -338,7 +368,8 @@ Result<Value> repair_json(std::string_view raw, JsonShape shape) {
     }
   }
   if (shape != JsonShape::any) {
-    return bad_reply({}, std::string("no JSON ") + (shape == JsonShape::object ? "object" : "list") + " in '" +
+    return bad_reply({}, std::string("no JSON ") +
+                             (shape == JsonShape::object ? "object" : "list") + " in '" +
                              shorten(whole, 60) + "'");
   }
   const std::string lower = to_lower(inner);
@@ -354,6 +385,8 @@ Result<Value> repair_json(std::string_view raw, JsonShape shape) {
 
 }  // namespace internal
 
-Result<Value> repair_json(std::string_view text) { return internal::repair_json(text, internal::JsonShape::any); }
+Result<Value> repair_json(std::string_view text) {
+  return internal::repair_json(text, internal::JsonShape::any);
+}
 
 }  // namespace hone

@@ -17,7 +17,8 @@ Result<Value> repair_json(std::string_view text, JsonShape shape);
 // The text inside the first ``` fence, or the whole text where there is none; white space trimmed.
 std::string_view without_fence(std::string_view text);
 
-// A whole text that is one finite number, as int where it is written as one and fits; "1,234" counts as 1234.
+// A whole text that is one finite number, as int where it is written as one and fits; "1,234"
+// counts as 1234.
 std::optional<Value> read_number(std::string_view text);
 
 }  // namespace hone::internal

@@ -62,8 +62,11 @@ void same_length(const std::string& low, const std::string& high, const std::str
   }
   const bool cut_high = high.substr(1) != nines;
   if (cut_high) --last;
-  if (first <= last) out.push_back(joined(joined(prefix, digit_class(first, last)), repeated_digits(rest, rest)));
-  if (cut_high) same_length(zeros, high.substr(1), joined(prefix, digit_class(high.front(), high.front())), out);
+  if (first <= last)
+    out.push_back(joined(joined(prefix, digit_class(first, last)), repeated_digits(rest, rest)));
+  if (cut_high)
+    same_length(zeros, high.substr(1), joined(prefix, digit_class(high.front(), high.front())),
+                out);
 }
 
 Number power_of_ten(std::size_t digits) {
@@ -73,7 +76,8 @@ Number power_of_ten(std::size_t digits) {
 }
 
 // Alternatives for the integers from low to high.
-void integer_range(Number low, Number high, const std::string& prefix, std::vector<std::string>& out) {
+void integer_range(Number low, Number high, const std::string& prefix,
+                   std::vector<std::string>& out) {
   if (low > high) return;
   if (low == 0) {
     out.push_back(joined(prefix, "\"0\""));
@@ -98,7 +102,9 @@ void integer_range(Number low, Number high, const std::string& prefix, std::vect
   }
 }
 
-std::size_t longest_digits(Number high) { return std::to_string(high).size(); }
+std::size_t longest_digits(Number high) {
+  return std::to_string(high).size();
+}
 
 // A bound as a magnitude and a sign, cut to what the patterns can say.
 struct Range {
@@ -120,8 +126,10 @@ std::optional<Range> range_of(const Limits& limits, Number scale) {
     if (std::abs(scaled - nearest) < 1e-9 * std::max(1.0, std::abs(scaled))) return nearest;
     return up ? std::ceil(scaled) : std::floor(scaled);
   };
-  const double low = limits.min ? std::clamp(inward(*limits.min, true), -largest, largest) : -largest;
-  const double high = limits.max ? std::clamp(inward(*limits.max, false), -largest, largest) : largest;
+  const double low =
+      limits.min ? std::clamp(inward(*limits.min, true), -largest, largest) : -largest;
+  const double high =
+      limits.max ? std::clamp(inward(*limits.max, false), -largest, largest) : largest;
   if (!(low <= high)) return std::nullopt;
   Range range;
   if (high >= 0) {
@@ -135,17 +143,26 @@ std::optional<Range> range_of(const Limits& limits, Number scale) {
   return range;
 }
 
-// Digits after the point: those f with low <= 0.f <= high as far as each bound is given (digit strings of
-// kDecimals). Adds alternatives that begin after the point's first `depth` digits.
+// Digits after the point: those f with low <= 0.f <= high as far as each bound is given (digit
+// strings of kDecimals). Adds alternatives that begin after the point's first `depth` digits.
 void fraction_digits(const std::optional<std::string>& low, const std::optional<std::string>& high,
                      std::size_t depth, const std::string& prefix, std::vector<std::string>& out) {
   const std::size_t left = static_cast<std::size_t>(kDecimals) - depth;
   if (!low && !high) {
-    out.push_back(joined(prefix, left == 0 ? std::string() : repeated_digits(depth == 0 ? 1 : 0, left)));
+    out.push_back(
+        joined(prefix, left == 0 ? std::string() : repeated_digits(depth == 0 ? 1 : 0, left)));
     return;
   }
-  // Stopping here means zeros from here on: enough for the high bound, and for the low one when only zeros remain.
-  const bool may_stop = depth > 0 && (!low || low->find_first_not_of('0', depth) == std::string::npos);
+  if (!low && high->find_first_not_of('0', depth) == std::string::npos) {
+    const std::string zeros =
+        "\"0\"{" + std::string(depth == 0 ? "1" : "0") + "," + std::to_string(left) + "}";
+    out.push_back(left == 0 ? prefix : joined(prefix, zeros));
+    return;
+  }
+  // Stopping here means zeros from here on: enough for the high bound, and for the low one when
+  // only zeros remain.
+  const bool may_stop =
+      depth > 0 && (!low || low->find_first_not_of('0', depth) == std::string::npos);
   if (may_stop) out.push_back(prefix);
   if (left == 0) return;
   const char first = low ? (*low)[depth] : '0';
@@ -155,15 +172,18 @@ void fraction_digits(const std::optional<std::string>& low, const std::optional<
   char free_last = last;
   if (low) {
     const bool tight_both = high && first == last;
-    fraction_digits(low, tight_both ? high : std::nullopt, depth + 1, joined(prefix, digit_class(first, first)), out);
+    fraction_digits(low, tight_both ? high : std::nullopt, depth + 1,
+                    joined(prefix, digit_class(first, first)), out);
     if (tight_both) return;
     ++free_first;
   }
   if (high) --free_last;
   if (free_first <= free_last) {
-    out.push_back(joined(joined(prefix, digit_class(free_first, free_last)), repeated_digits(0, left - 1)));
+    out.push_back(
+        joined(joined(prefix, digit_class(free_first, free_last)), repeated_digits(0, left - 1)));
   }
-  if (high) fraction_digits(std::nullopt, high, depth + 1, joined(prefix, digit_class(last, last)), out);
+  if (high)
+    fraction_digits(std::nullopt, high, depth + 1, joined(prefix, digit_class(last, last)), out);
 }
 
 std::string six_digits(Number fraction) {
@@ -172,8 +192,8 @@ std::string six_digits(Number fraction) {
 }
 
 // One whole part with a fraction bounded at one or both ends.
-void bounded_fraction(Number whole, std::optional<Number> low, std::optional<Number> high, const std::string& prefix,
-                      std::vector<std::string>& out) {
+void bounded_fraction(Number whole, std::optional<Number> low, std::optional<Number> high,
+                      const std::string& prefix, std::vector<std::string>& out) {
   const std::string head = joined(prefix, "\"" + std::to_string(whole) + "\"");
   if (low && *low == 0) low.reset();
   if (!low) out.push_back(head);
@@ -199,7 +219,8 @@ void real_range(Number low, Number high, const std::string& prefix, std::vector<
   std::vector<std::string> wholes;
   if (first <= last) integer_range(first, last, {}, wholes);
   if (!wholes.empty()) {
-    out.push_back(joined(prefix, "(" + join(wholes, " | ") + ") (\".\" " + repeated_digits(1, kDecimals) + ")?"));
+    out.push_back(joined(
+        prefix, "(" + join(wholes, " | ") + ") (\".\" " + repeated_digits(1, kDecimals) + ")?"));
   }
 }
 
@@ -229,14 +250,16 @@ NumberPattern real_pattern(const Limits& limits) {
   NumberPattern pattern;
   if (range.has_positive()) {
     real_range(range.low, range.high, {}, parts);
-    pattern.max_bytes = longest_digits(range.high / kUnit) + 1 + static_cast<std::size_t>(kDecimals);
+    pattern.max_bytes =
+        longest_digits(range.high / kUnit) + 1 + static_cast<std::size_t>(kDecimals);
   }
   if (range.has_negative()) {
     std::vector<std::string> negative;
     real_range(range.negative_low, range.negative_high, {}, negative);
     parts.push_back("\"-\" (" + join(negative, " | ") + ")");
     pattern.max_bytes =
-        std::max(pattern.max_bytes, 2 + longest_digits(range.negative_high / kUnit) + static_cast<std::size_t>(kDecimals));
+        std::max(pattern.max_bytes, 2 + longest_digits(range.negative_high / kUnit) +
+                                        static_cast<std::size_t>(kDecimals));
   }
   pattern.expression = join(parts, " | ");
   return pattern;

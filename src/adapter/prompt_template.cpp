@@ -5,44 +5,59 @@
 #include <optional>
 #include <utility>
 
+#include "hone/base/text.hpp"
+
 #include "adapter/coercion.hpp"
 #include "adapter/formats/layout.hpp"
-#include "hone/base/text.hpp"
 
 namespace hone {
 namespace {
 
-constexpr std::array<std::string_view, kFormats.size()> kNames = {"chat", "completion", "json", "xml"};
+constexpr std::array<std::string_view, kFormats.size()> kNames = {"chat", "completion", "json",
+                                                                  "xml"};
 
 std::shared_ptr<const internal::Layout> make_layout(const Signature& signature, Format format) {
   switch (format) {
-    case Format::chat: return internal::make_chat_layout(signature);
-    case Format::completion: return internal::make_completion_layout(signature);
-    case Format::json: return internal::make_json_layout(signature);
-    case Format::xml: return internal::make_xml_layout(signature);
+    case Format::chat:
+      return internal::make_chat_layout(signature);
+    case Format::completion:
+      return internal::make_completion_layout(signature);
+    case Format::json:
+      return internal::make_json_layout(signature);
+    case Format::xml:
+      return internal::make_xml_layout(signature);
   }
   return internal::make_chat_layout(signature);
 }
 
 }  // namespace
 
-std::string_view to_string(Format format) { return kNames.at(static_cast<std::size_t>(format)); }
+std::string_view to_string(Format format) {
+  return kNames.at(static_cast<std::size_t>(format));
+}
 
 Result<Format> parse_format(std::string_view name) {
   const auto found = std::find(kNames.begin(), kNames.end(), name);
   if (found != kNames.end()) return kFormats.at(static_cast<std::size_t>(found - kNames.begin()));
   const std::vector<std::string> known(kNames.begin(), kNames.end());
-  return bad_request("format", "unknown format '" + shorten(name, 40) + "'" + did_you_mean(name, known) +
-                                   " (formats: " + join(known, ", ") + ")");
+  return bad_request("format", "unknown format '" + shorten(name, 40) + "'" +
+                                   did_you_mean(name, known) + " (formats: " + join(known, ", ") +
+                                   ")");
 }
 
-PromptTemplate::PromptTemplate(const Signature& signature, Format format, const std::vector<Value>& demos)
+PromptTemplate::PromptTemplate(const Signature& signature, Format format,
+                               const std::vector<Value>& demos)
     : layout_(make_layout(signature, format)),
-      fixed_(std::make_shared<const Segments>(layout_->fixed(internal::sort_demos(signature, demos)))),
+      fixed_(
+          std::make_shared<const Segments>(layout_->fixed(internal::sort_demos(signature, demos)))),
       plan_(std::make_shared<const ReplyPlan>(layout_->plan())) {}
 
-Format PromptTemplate::format() const { return layout_->format(); }
-const Signature& PromptTemplate::signature() const { return layout_->signature(); }
+Format PromptTemplate::format() const {
+  return layout_->format();
+}
+const Signature& PromptTemplate::signature() const {
+  return layout_->signature();
+}
 
 Prompt PromptTemplate::render(const Value& inputs) const {
   Segments rest;
@@ -56,7 +71,8 @@ ParsedReply PromptTemplate::parse(std::string_view reply) const {
   ParsedReply parsed;
   Value::Object outputs;
   const auto& fields = signature().outputs();
-  const bool readable = std::any_of(raw.begin(), raw.end(), [](const auto& output) { return output.found(); });
+  const bool readable =
+      std::any_of(raw.begin(), raw.end(), [](const auto& output) { return output.found(); });
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const Field& field = fields[i];
     std::optional<Value> value;

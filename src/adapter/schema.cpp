@@ -34,8 +34,10 @@ Value bare_schema(const Type& type) {
   const Limits& limits = type.limits();
   const auto typed = [](const char* name) { return Value::object({{"type", name}}); };
   switch (type.kind()) {
-    // Lengths of strings are left out: strict servers refuse the keywords, and a reply's lengths are checked anyway.
-    case TypeKind::str: return typed("string");
+    // Lengths of strings are left out: strict servers refuse the keywords, and a reply's lengths
+    // are checked anyway.
+    case TypeKind::str:
+      return typed("string");
     case TypeKind::integer:
     case TypeKind::real: {
       Value schema = typed(type.kind() == TypeKind::integer ? "integer" : "number");
@@ -43,8 +45,10 @@ Value bare_schema(const Type& type) {
       if (limits.max) schema = schema.with("maximum", whole_if_possible(*limits.max));
       return schema;
     }
-    case TypeKind::boolean: return typed("boolean");
-    case TypeKind::enumeration: return typed("string").with("enum", Value::strings(type.labels()));
+    case TypeKind::boolean:
+      return typed("boolean");
+    case TypeKind::enumeration:
+      return typed("string").with("enum", Value::strings(type.labels()));
     case TypeKind::list: {
       Value schema = typed("array").with("items", json_schema(type.element()));
       if (limits.min_length) schema = schema.with("minItems", *limits.min_length);

@@ -12,7 +12,9 @@
 namespace hone {
 namespace {
 
-Type type(std::string_view text) { return parse_type(text).value(); }
+Type type(std::string_view text) {
+  return parse_type(text).value();
+}
 
 struct Case {
   std::string type;
@@ -34,8 +36,8 @@ TEST_P(CoerceText, ReadsWhatIsMeant) {
 
 INSTANTIATE_TEST_SUITE_P(
     Strings, CoerceText,
-    ::testing::Values(Case{"str", "  two words \n", R"("two words")"}, Case{"str", R"("quoted")", R"("\"quoted\"")"},
-                      Case{"str", "", R"("")"},
+    ::testing::Values(Case{"str", "  two words \n", R"("two words")"},
+                      Case{"str", R"("quoted")", R"("\"quoted\"")"}, Case{"str", "", R"("")"},
                       Case{"str(..3)", "four", "fault: x: may have at most 3 characters, has 4"},
                       Case{"str(2..)", "a", "fault: x: needs at least 2 characters, has 1"},
                       Case{"str", "caf\xE9", "\"caf\xEF\xBF\xBD\""}));
@@ -43,9 +45,11 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Numbers, CoerceText,
     ::testing::Values(
-        Case{"int", "42", "42"}, Case{"int", " 42.", "42"}, Case{"int", "about 42", "42"}, Case{"int", "$1,234", "1234"},
-        Case{"int", "**7**", "7"}, Case{"int", "-3", "-3"}, Case{"int", "42.0", "42"}, Case{"int", "1e3", "1000"},
-        Case{"int", "12 apples.\nBecause 5 + 7 is 12.", "12"}, Case{"int", "The answer is 12, so 12", "12"},
+        Case{"int", "42", "42"}, Case{"int", " 42.", "42"}, Case{"int", "about 42", "42"},
+        Case{"int", "$1,234", "1234"}, Case{"int", "**7**", "7"}, Case{"int", "-3", "-3"},
+        Case{"int", "42.0", "42"}, Case{"int", "1e3", "1000"},
+        Case{"int", "12 apples.\nBecause 5 + 7 is 12.", "12"},
+        Case{"int", "The answer is 12, so 12", "12"},
         Case{"int", "3.5", "fault: x: '3.5' is not a whole number"},
         Case{"int", "2 or 3", "fault: x: '2 or 3' holds several numbers; write only one"},
         Case{"int", "", "fault: x: empty; write a whole number"},
@@ -53,14 +57,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"int", "10-12", "fault: x: '10-12' holds several numbers; write only one"},
         Case{"int(0..10)", "11", "fault: x: 11 is above the most allowed, 10"},
         Case{"int(0..10)", "-1", "fault: x: -1 is below the least allowed, 0"},
-        Case{"int", "99999999999999999999", "fault: x: '99999999999999999999' is too large for a whole number"},
+        Case{"int", "99999999999999999999",
+             "fault: x: '99999999999999999999' is too large for a whole number"},
         Case{"float", "3", "3.0"}, Case{"float", ".5", "0.5"}, Case{"float", "85%", "85.0"},
-        Case{"float", "-1.5e-3", "-0.0015"}, Case{"float", "inf", "fault: x: 'inf' is not a number"},
+        Case{"float", "-1.5e-3", "-0.0015"},
+        Case{"float", "inf", "fault: x: 'inf' is not a number"},
         Case{"float(..1)", "1.5", "fault: x: 1.5 is above the most allowed, 1"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Booleans, CoerceText,
-    ::testing::Values(Case{"bool", "True", "true"}, Case{"bool", "yes.", "true"}, Case{"bool", "\"no\"", "false"},
+    ::testing::Values(Case{"bool", "True", "true"}, Case{"bool", "yes.", "true"},
+                      Case{"bool", "\"no\"", "false"},
                       Case{"bool", "Yes, because it rains", "true"}, Case{"bool", "1", "true"},
                       Case{"bool", "I would say no", "false"},
                       Case{"bool", "yes and no: true", "true"},
@@ -70,27 +77,34 @@ INSTANTIATE_TEST_SUITE_P(
     Labels, CoerceText,
     ::testing::Values(
         Case{"enum(low, high)", "high", R"("high")"}, Case{"enum(low, high)", "HIGH.", R"("high")"},
-        Case{"enum(low, high)", "'Low'", R"("low")"}, Case{"enum(low, high)", "**low**", R"("low")"},
+        Case{"enum(low, high)", "'Low'", R"("low")"},
+        Case{"enum(low, high)", "**low**", R"("low")"},
         Case{"enum(low, high)", "The risk is high.", R"("high")"},
         Case{"enum(low, high)", "high\nBecause the low road is closed", R"("high")"},
-        Case{"enum(Yes, yes)", "yes", R"("yes")"}, Case{"enum(top_up, pending_top_up)", "Pending top-up", R"("pending_top_up")"},
+        Case{"enum(Yes, yes)", "yes", R"("yes")"},
+        Case{"enum(top_up, pending_top_up)", "Pending top-up", R"("pending_top_up")"},
         Case{"enum(card, card lost)", "card lost, I think", R"("card lost")"},
         Case{"enum(low, high)", "medium", "fault: x: 'medium' is not one of low, high"},
         Case{"enum(low, high)", "low or high", "fault: x: 'low or high' is not one of low, high"},
         Case{"enum(low, high)", "", "fault: x: empty; write one of low, high"},
         Case{"enum(low, high)", "hihg", "fault: x: 'hihg' is not one of low, high"},
         Case{"enum(one, two, three, four, five, six, seven, eight, nine)", "nin",
-             "fault: x: 'nin' is not one of one, two, three, four, five, six, seven, eight, nine; did you mean nine?"},
+             "fault: x: 'nin' is not one of one, two, three, four, five, six, seven, eight, nine; "
+             "did you mean nine, six?"},
         Case{"enum(\"a\\nb\", c)", "\"a\\nb\"", R"("a\nb")"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Lists, CoerceText,
     ::testing::Values(
-        Case{"list[str]", R"(["a", "b"])", R"(["a", "b"])"}, Case{"list[str]", "a, b,c", R"(["a", "b", "c"])"},
-        Case{"list[str]", "- a\n- b, c", R"(["a", "b, c"])"}, Case{"list[str]", "Here you go:\n1. a\n2. b", R"(["a", "b"])"},
+        Case{"list[str]", R"(["a", "b"])", R"(["a", "b"])"},
+        Case{"list[str]", "a, b,c", R"(["a", "b", "c"])"},
+        Case{"list[str]", "- a\n- b, c", R"(["a", "b, c"])"},
+        Case{"list[str]", "Here you go:\n1. a\n2. b", R"(["a", "b"])"},
         Case{"list[str]", "none", "[]"}, Case{"list[str]", "apple", R"(["apple"])"},
-        Case{"list[str]", "```json\n['a', 'b',]\n```", R"(["a", "b"])"}, Case{"list[int]", "1, 2", "[1, 2]"},
-        Case{"list[int]", "[1, two, x]", "fault: x[1]: 'two' is not a whole number; x[2]: 'x' is not a whole number"},
+        Case{"list[str]", "```json\n['a', 'b',]\n```", R"(["a", "b"])"},
+        Case{"list[int]", "1, 2", "[1, 2]"},
+        Case{"list[int]", "[1, two, x]",
+             "fault: x[1]: 'two' is not a whole number; x[2]: 'x' is not a whole number"},
         Case{"list[int](3..)", "[1]", "fault: x: needs at least 3 items, has 1"},
         Case{"list[enum(a, b)]", "[A, b]", R"(["a", "b"])"},
         Case{"list[{n: int}]", "[{n: 1}, {n: 2}]", R"([{"n": 1}, {"n": 2}])"},
@@ -99,18 +113,25 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     OptionalsAndStructs, CoerceText,
-    ::testing::Values(
-        Case{"optional[int]", "none", "null"}, Case{"optional[int]", "N/A.", "null"}, Case{"optional[int]", "5", "5"},
-        Case{"optional[str]", "", "null"}, Case{"optional[str]", "Nothing", R"("Nothing")"},
-        Case{"optional[enum(none, some)]", "none", R"("none")"}, Case{"optional[enum(none, some)]", "null", "null"},
-        Case{"{name: str, age: int}", R"({"name": "Ann", "age": "7", "x": 1})", R"({"name": "Ann", "age": 7})"},
-        Case{"{name: str, age: int}", "Sure! {name: 'Ann', Age: 7", R"({"name": "Ann", "age": 7})"},
-        Case{"{name: str, age: optional[int]}", R"({"name": "Ann"})", R"({"name": "Ann", "age": null})"},
-        Case{"{name: str, age: int}", R"({"age": "old"})", "fault: x.name: missing; x.age: 'old' is not a whole number"},
-        Case{"{name: str}", "Ann", "fault: x: 'Ann' is not a JSON object"}));
+    ::testing::Values(Case{"optional[int]", "none", "null"}, Case{"optional[int]", "N/A.", "null"},
+                      Case{"optional[int]", "5", "5"}, Case{"optional[str]", "", "null"},
+                      Case{"optional[str]", "Nothing", R"("Nothing")"},
+                      Case{"optional[enum(none, some)]", "none", R"("none")"},
+                      Case{"optional[enum(none, some)]", "null", "null"},
+                      Case{"{name: str, age: int}", R"({"name": "Ann", "age": "7", "x": 1})",
+                           R"({"name": "Ann", "age": 7})"},
+                      Case{"{name: str, age: int}", "Sure! {name: 'Ann', Age: 7",
+                           R"({"name": "Ann", "age": 7})"},
+                      Case{"{name: str, age: optional[int]}", R"({"name": "Ann"})",
+                           R"({"name": "Ann", "age": null})"},
+                      Case{"{name: str, age: int}", R"({"age": "old"})",
+                           "fault: x.name: missing; x.age: 'old' is not a whole number"},
+                      Case{"{name: str}", "Ann", "fault: x: 'Ann' is not a JSON object"}));
 
 TEST(CoerceValue, TakesTheNearestReading) {
-  const auto read = [](std::string_view of, const Value& value) { return shown(coerce(type(of), value, "x")); };
+  const auto read = [](std::string_view of, const Value& value) {
+    return shown(coerce(type(of), value, "x"));
+  };
   EXPECT_EQ(read("int", "3"), "3");
   EXPECT_EQ(read("int", 3.0), "3");
   EXPECT_EQ(read("float", 3), "3.0");
@@ -135,7 +156,9 @@ TEST(RepairJson, ReadsWhatModelsWrite) {
       {R"({"a": [1, 2)", R"({"a": [1, 2]})"},
       {R"({"a": "cut)", R"({"a": "cut"})"},
       {R"({"a": "caf\u00e9 \ud83d\ude00"},)", "{\"a\": \"caf\xC3\xA9 \xF0\x9F\x98\x80\"}"},
-      {"{\xE2\x80\x9C" "a\xE2\x80\x9D: 1}", R"({"a": 1})"},
+      {"{\xE2\x80\x9C"
+       "a\xE2\x80\x9D: 1}",
+       R"({"a": 1})"},
       {"[1, 2, 3,]", "[1, 2, 3]"},
       {"true", "true"},
       {"3.5", "3.5"},
@@ -152,8 +175,10 @@ TEST(RepairJson, KeepsWellFormedJsonExactly) {
   Rng rng(7);
   for (int i = 0; i < 300; ++i) {
     std::string text;
-    for (std::size_t n = rng.below(30); n > 0; --n) text.push_back("ab\"\\{}[],:'\n `/#"[rng.below(17)]);
-    const Value value = Value::object({{"k", text}, {"list", Value::list({1, 2.5, Value(), text})}});
+    for (std::size_t n = rng.below(30); n > 0; --n)
+      text.push_back("ab\"\\{}[],:'\n `/#"[rng.below(17)]);
+    const Value value =
+        Value::object({{"k", text}, {"list", Value::list({1, 2.5, Value(), text})}});
     EXPECT_EQ(repair_json(value.to_json()).value(), value);
     EXPECT_EQ(repair_json("Here it is: " + value.to_json() + " That is all.").value(), value);
   }
@@ -164,12 +189,14 @@ TEST(RepairJson, EndsOnAnyBytes) {
   for (int i = 0; i < 3000; ++i) {
     std::string text;
     for (std::size_t n = rng.below(60); n > 0; --n) {
-      text.push_back(rng.below(3) == 0 ? static_cast<char>(rng.below(256)) : "{}[]\"':,\\`\n1a/"[rng.below(15)]);
+      text.push_back(rng.below(3) == 0 ? static_cast<char>(rng.below(256))
+                                       : "{}[]\"':,\\`\n1a/"[rng.below(15)]);
     }
     if (const auto value = repair_json(text)) {
       EXPECT_TRUE(Value::parse_json(value->to_json())) << text;
     }
-    for (const char* of : {"int", "bool", "enum(a, b)", "list[str]", "optional[float]", "{a: int, b: list[str]}"}) {
+    for (const char* of :
+         {"int", "bool", "enum(a, b)", "list[str]", "optional[float]", "{a: int, b: list[str]}"}) {
       const Result<Value> read = coerce(type(of), std::string_view(text), "x");
       if (read) {
         EXPECT_TRUE(type(of).check(*read, "x")) << of << " from " << text;

@@ -1,4 +1,5 @@
-// A small reader of GBNF that draws random texts from a grammar: an independent check of what grammars match.
+// A small reader of GBNF that draws random texts from a grammar: an independent check of what
+// grammars match.
 #pragma once
 
 #include <cstdint>
@@ -72,8 +73,10 @@ class Gbnf {
 
   Node sequence() {
     Node out;
-    for (blanks(); at_ < text_.size() && peek() != '|' && peek() != ')'; blanks()) out.children.push_back(item());
-    if (out.children.empty()) throw std::runtime_error("empty alternative in " + std::string(text_));
+    for (blanks(); at_ < text_.size() && peek() != '|' && peek() != ')'; blanks())
+      out.children.push_back(item());
+    if (out.children.empty())
+      throw std::runtime_error("empty alternative in " + std::string(text_));
     return out;
   }
 
@@ -90,8 +93,10 @@ class Gbnf {
       ++at_;
     } else {
       node.kind = Kind::rule;
-      while (isalnum(static_cast<unsigned char>(peek())) || peek() == '-') node.text.push_back(text_[at_++]);
-      if (node.text.empty()) throw std::runtime_error("cannot read at " + std::string(text_.substr(at_)));
+      while (isalnum(static_cast<unsigned char>(peek())) || peek() == '-')
+        node.text.push_back(text_[at_++]);
+      if (node.text.empty())
+        throw std::runtime_error("cannot read at " + std::string(text_.substr(at_)));
       references_.push_back(node.text);
     }
     std::size_t low = 1;
@@ -106,7 +111,8 @@ class Gbnf {
       const std::size_t comma = inside.find(',');
       low = std::stoul(inside);
       high = comma == std::string::npos ? low : std::stoul(inside.substr(comma + 1));
-      if (high < low || high > 1000) throw std::runtime_error("bad repetition in " + std::string(text_));
+      if (high < low || high > 1000)
+        throw std::runtime_error("bad repetition in " + std::string(text_));
       at_ = end + 1;
     } else {
       return node;
@@ -122,7 +128,8 @@ class Gbnf {
       if (c < 0x80) return c;
       std::size_t more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1;
       std::uint32_t code = c & (0x3FU >> more);
-      for (; more > 0; --more) code = (code << 6U) | (static_cast<unsigned char>(text_[at_++]) & 0x3FU);
+      for (; more > 0; --more)
+        code = (code << 6U) | (static_cast<unsigned char>(text_[at_++]) & 0x3FU);
       return code;
     }
     c = static_cast<unsigned char>(text_[at_++]);
@@ -132,14 +139,25 @@ class Gbnf {
       return static_cast<std::uint32_t>(std::stoul(part, nullptr, 16));
     };
     switch (c) {
-      case 'n': return '\n';
-      case 'r': return '\r';
-      case 't': return '\t';
-      case 'x': return hex(2);
-      case 'u': return hex(4);
-      case 'U': return hex(8);
-      case '\\': case '"': case '[': case ']': return c;
-      default: throw std::runtime_error("bad escape in " + std::string(text_));
+      case 'n':
+        return '\n';
+      case 'r':
+        return '\r';
+      case 't':
+        return '\t';
+      case 'x':
+        return hex(2);
+      case 'u':
+        return hex(4);
+      case 'U':
+        return hex(8);
+      case '\\':
+      case '"':
+      case '[':
+      case ']':
+        return c;
+      default:
+        throw std::runtime_error("bad escape in " + std::string(text_));
     }
   }
 
@@ -147,7 +165,8 @@ class Gbnf {
     Node node;
     node.kind = Kind::literal;
     for (++at_; peek() != '"';) {
-      if (at_ >= text_.size()) throw std::runtime_error("no end of literal in " + std::string(text_));
+      if (at_ >= text_.size())
+        throw std::runtime_error("no end of literal in " + std::string(text_));
       append(node.text, character());
     }
     ++at_;
@@ -187,12 +206,18 @@ class Gbnf {
 
   void generate(const Node& node, Rng& rng, std::string& out) const {
     switch (node.kind) {
-      case Kind::literal: out += node.text; return;
-      case Kind::rule: generate(rules_.at(node.text), rng, out); return;
+      case Kind::literal:
+        out += node.text;
+        return;
+      case Kind::rule:
+        generate(rules_.at(node.text), rng, out);
+        return;
       case Kind::sequence:
         for (const Node& child : node.children) generate(child, rng, out);
         return;
-      case Kind::choice: generate(node.children[rng.below(node.children.size())], rng, out); return;
+      case Kind::choice:
+        generate(node.children[rng.below(node.children.size())], rng, out);
+        return;
       case Kind::repeat: {
         const std::size_t count = node.low + rng.below(node.high - node.low + 1);
         for (std::size_t i = 0; i < count; ++i) generate(node.children.front(), rng, out);

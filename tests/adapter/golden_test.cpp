@@ -1,9 +1,11 @@
 // Whole prompts and replies of every format, compared byte by byte with the files in tests/golden.
 //
 // A golden file is a list of sections, each under a line "=== name":
-//   signature, instructions, format, demos (a JSON object a line), inputs (JSON), reply (any number of them)
-// are what the test reads; prompt, plan and parsed (one after each reply) are what hone makes of them.
-// HONE_UPDATE_GOLDEN=1 writes those anew. docs/adapter.md shows some of the sections between lines
+//   signature, instructions, format, demos (a JSON object a line), inputs (JSON), reply (any number
+//   of them)
+// are what the test reads; prompt, plan and parsed (one after each reply) are what hone makes of
+// them. HONE_UPDATE_GOLDEN=1 writes those anew. docs/adapter.md shows some of the sections between
+// lines
 // "<!-- golden FILE SECTION -->" and "<!-- end -->"; they are held equal in the same way.
 #include <gtest/gtest.h>
 
@@ -24,14 +26,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const char kHowToUpdate[] = "If the new text is meant, run the test again with HONE_UPDATE_GOLDEN=1 and review the diff.";
+const char kHowToUpdate[] =
+    "If the new text is meant, run the test again with HONE_UPDATE_GOLDEN=1 and review the diff.";
 
 bool updating() {
   const char* flag = std::getenv("HONE_UPDATE_GOLDEN");
   return flag && std::string_view(flag) == "1";
 }
 
-fs::path source(std::string_view name) { return fs::path(HONE_SOURCE_DIR) / name; }
+fs::path source(std::string_view name) {
+  return fs::path(HONE_SOURCE_DIR) / name;
+}
 
 struct Section {
   std::string name;
@@ -66,12 +71,16 @@ std::string plan_text(const ReplyPlan& plan) {
       out += "forced " + Value(forced->text).to_json() + "\n";
     } else if (const auto* label = std::get_if<LabelSlot>(&part)) {
       out += "label " + label->field + " lead " + Value(label->lead).to_json() + " labels " +
-             Value::strings(label->labels).to_json() + " close " + Value(label->close).to_json() + "\n";
+             Value::strings(label->labels).to_json() + " close " + Value(label->close).to_json() +
+             "\n";
     } else if (const auto* slot = std::get_if<TextSlot>(&part)) {
       const auto rules = std::count(slot->grammar.begin(), slot->grammar.end(), '\n');
       out += "text " + slot->field + " lead " + Value(slot->lead).to_json() + " stop " +
-             Value::strings(slot->stop).to_json() + " max_tokens " + std::to_string(slot->max_tokens) + " grammar ";
-      out += rules == 0 ? "none\n" : rules > 12 ? std::to_string(rules) + " rules\n" : "\n" + slot->grammar;
+             Value::strings(slot->stop).to_json() + " max_tokens " +
+             std::to_string(slot->max_tokens) + " grammar ";
+      out += rules == 0   ? "none\n"
+             : rules > 12 ? std::to_string(rules) + " rules\n"
+                          : "\n" + slot->grammar;
     }
   }
   out += "stop " + Value::strings(plan.stop).to_json();
@@ -155,7 +164,9 @@ TEST_P(Golden, PromptsAndRepliesStayAsTheyAre) {
 
 INSTANTIATE_TEST_SUITE_P(Files, Golden, ::testing::ValuesIn(golden_files()), [](const auto& file) {
   std::string name = file.param.stem().string();
-  std::replace_if(name.begin(), name.end(), [](char c) { return !isalnum(static_cast<unsigned char>(c)); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !isalnum(static_cast<unsigned char>(c)); },
+      '_');
   return name;
 });
 
@@ -174,7 +185,8 @@ TEST(GoldenDocs, TheManualShowsTheGoldenTexts) {
     const std::vector<std::string> words = split(before.substr(mark, line_end - mark), ' ');
     ASSERT_EQ(words.size(), 5U);
     std::string text;
-    for (const Section& section : read_sections(read_file(source("tests/golden/" + words[2] + ".txt")).value())) {
+    for (const Section& section :
+         read_sections(read_file(source("tests/golden/" + words[2] + ".txt")).value())) {
       if (section.name == words[3]) text = section.text;
     }
     EXPECT_FALSE(text.empty()) << words[2] << " has no section " << words[3];

@@ -6,18 +6,21 @@
 #include <set>
 #include <string>
 
-#include "adapter/gbnf.hpp"
-#include "adapter/grammar.hpp"
-#include "adapter/number_grammar.hpp"
 #include "hone/adapter/coerce.hpp"
 #include "hone/base/rng.hpp"
 #include "hone/base/text.hpp"
 #include "hone/core/signature.hpp"
 
+#include "adapter/gbnf.hpp"
+#include "adapter/grammar.hpp"
+#include "adapter/number_grammar.hpp"
+
 namespace hone {
 namespace {
 
-Type type(std::string_view text) { return parse_type(text).value(); }
+Type type(std::string_view text) {
+  return parse_type(text).value();
+}
 
 TEST(JsonSchema, IsTheStrictSubset) {
   EXPECT_EQ(json_schema(type("str")).to_json(), R"({"type": "string"})");
@@ -25,7 +28,8 @@ TEST(JsonSchema, IsTheStrictSubset) {
             R"({"type": "integer", "minimum": 0, "maximum": 10, "description": "a mark"})");
   EXPECT_EQ(json_schema(type("float(..1.5)")).to_json(), R"({"type": "number", "maximum": 1.5})");
   EXPECT_EQ(json_schema(type("enum(a, b)")).to_json(), R"({"type": "string", "enum": ["a", "b"]})");
-  EXPECT_EQ(json_schema(type("optional[bool]")).to_json(), R"({"anyOf": [{"type": "boolean"}, {"type": "null"}]})");
+  EXPECT_EQ(json_schema(type("optional[bool]")).to_json(),
+            R"({"anyOf": [{"type": "boolean"}, {"type": "null"}]})");
   EXPECT_EQ(json_schema(type("list[str](1..3)")).to_json(),
             R"({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3})");
   EXPECT_EQ(json_schema(type("{a: int, b: optional[str]}")).to_json(),
@@ -33,18 +37,43 @@ TEST(JsonSchema, IsTheStrictSubset) {
             R"("b": {"anyOf": [{"type": "string"}, {"type": "null"}]}}, )"
             R"("required": ["a", "b"], "additionalProperties": false})");
   const Signature signature = Signature::parse("q -> label: enum(a, b), n: int").value();
-  EXPECT_EQ(json_schema(signature.outputs()).to_json(),
-            R"({"type": "object", "properties": {"label": {"type": "string", "enum": ["a", "b"]}, )"
-            R"("n": {"type": "integer"}}, "required": ["label", "n"], "additionalProperties": false})");
+  EXPECT_EQ(
+      json_schema(signature.outputs()).to_json(),
+      R"({"type": "object", "properties": {"label": {"type": "string", "enum": ["a", "b"]}, )"
+      R"("n": {"type": "integer"}}, "required": ["label", "n"], "additionalProperties": false})");
 }
 
-const char* const kTypes[] = {
-    "str", "str(..12)", "str(5..9)", "str(3..)", "str(0..0)", "int", "int(0..10)", "int(-5..5)", "int(17..4203)",
-    "int(..-3)", "int(3..)", "int(100..100)", "float", "float(0..1)", "float(0.25..0.75)", "float(-1.5..2.25)",
-    "float(..0)", "float(10..99.5)", "bool", "enum(low, high)", "enum(\"a\\nb\", \"it's \\\"x\\\"\", plain)",
-    "list[str]", "list[int](2..3)", "list[str](..0)", "list[enum(a, b)](1..1)", "list[list[bool]]", "optional[int]",
-    "optional[str]", "optional[enum(none, some)]", "{name: str, age: int(0..150), tags: list[str]}",
-    "{inner: {x: float(0..1)}, maybe: optional[str(..20)]}"};
+const char* const kTypes[] = {"str",
+                              "str(..12)",
+                              "str(5..9)",
+                              "str(3..)",
+                              "str(0..0)",
+                              "int",
+                              "int(0..10)",
+                              "int(-5..5)",
+                              "int(17..4203)",
+                              "int(..-3)",
+                              "int(3..)",
+                              "int(100..100)",
+                              "float",
+                              "float(0..1)",
+                              "float(0.25..0.75)",
+                              "float(-1.5..2.25)",
+                              "float(..0)",
+                              "float(10..99.5)",
+                              "bool",
+                              "enum(low, high)",
+                              "enum(\"a\\nb\", \"it's \\\"x\\\"\", plain)",
+                              "list[str]",
+                              "list[int](2..3)",
+                              "list[str](..0)",
+                              "list[enum(a, b)](1..1)",
+                              "list[list[bool]]",
+                              "optional[int]",
+                              "optional[str]",
+                              "optional[enum(none, some)]",
+                              "{name: str, age: int(0..150), tags: list[str]}",
+                              "{inner: {x: float(0..1)}, maybe: optional[str(..20)]}"};
 
 TEST(Grammars, MatchOnlyWhatCoercionReads) {
   Rng rng(3);
@@ -74,7 +103,8 @@ TEST(Grammars, MatchOnlyWhatCoercionReads) {
   }
 }
 
-// Counts the distinct numbers many draws give: the grammar of a small range must reach every one of them.
+// Counts the distinct numbers many draws give: the grammar of a small range must reach every one of
+// them.
 TEST(Grammars, IntegerRangesAreExact) {
   Rng rng(5);
   for (int round = 0; round < 60; ++round) {

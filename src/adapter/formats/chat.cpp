@@ -1,8 +1,9 @@
 #include <utility>
 
+#include "hone/base/text.hpp"
+
 #include "adapter/field_text.hpp"
 #include "adapter/formats/shared.hpp"
-#include "hone/base/text.hpp"
 
 namespace hone::internal {
 namespace {
@@ -10,9 +11,12 @@ namespace {
 constexpr std::string_view kCompleted = "[[ ## completed ## ]]";
 constexpr std::string_view kNotSupplied = "Not supplied for this example.";
 
-std::string marker(std::string_view name) { return "[[ ## " + std::string(name) + " ## ]]"; }
+std::string marker(std::string_view name) {
+  return "[[ ## " + std::string(name) + " ## ]]";
+}
 
-// The name in a marker that begins at `at` ("[[ ## label ## ]]", blanks free), and where the marker ends.
+// The name in a marker that begins at `at` ("[[ ## label ## ]]", blanks free), and where the marker
+// ends.
 struct Marker {
   std::string_view name;
   std::size_t end = 0;
@@ -43,7 +47,8 @@ class ChatLayout final : public Layout {
     reminder_ = "Reply with the output fields, each below its marker: ";
     for (const Field& field : signature.outputs()) {
       const std::string note = type_note(field.type, false);
-      reminder_ += "`" + marker(field.name) + "`" + (note.empty() ? "" : " (" + note + ")") + ", then ";
+      reminder_ +=
+          "`" + marker(field.name) + "`" + (note.empty() ? "" : " (" + note + ")") + ", then ";
     }
     reminder_ += "`" + std::string(kCompleted) + "`.";
   }
@@ -77,8 +82,11 @@ class ChatLayout final : public Layout {
     std::string forced;
     for (const Field& field : signature().outputs()) {
       plan.parts.emplace_back(ForcedText{forced + marker(field.name) + "\n"});
-      plan.parts.push_back(
-          text_slot(field, {.lead = {}, .close = "\n", .terminator = "\n", .text_stop = {"[[ ##"}, .escape_labels = false}));
+      plan.parts.push_back(text_slot(field, {.lead = {},
+                                             .close = "\n",
+                                             .terminator = "\n",
+                                             .text_stop = {"[[ ##"},
+                                             .escape_labels = false}));
       forced = "\n\n";
     }
     plan.stop = {std::string(kCompleted)};
@@ -92,13 +100,16 @@ class ChatLayout final : public Layout {
     std::size_t begin = 0;
     bool marked = false;
     const auto close = [&](std::size_t end) {
-      if (section && !section->text) section->text = std::string(trim(reply.substr(begin, end - begin)));
+      if (section && !section->text)
+        section->text = std::string(trim(reply.substr(begin, end - begin)));
     };
-    for (std::size_t at = reply.find("[["); at != std::string_view::npos; at = reply.find("[[", at + 1)) {
+    for (std::size_t at = reply.find("[["); at != std::string_view::npos;
+         at = reply.find("[[", at + 1)) {
       const std::optional<Marker> found = marker_at(reply, at);
       if (!found) continue;
       const std::optional<std::size_t> index = output_index(found->name);
-      const bool known = index || to_lower(found->name) == "completed" || signature().find(found->name);
+      const bool known =
+          index || to_lower(found->name) == "completed" || signature().find(found->name);
       if (!known) continue;
       close(at);
       // The first section of a name counts; text below any other marker is nobody's.
@@ -131,7 +142,8 @@ class ChatLayout final : public Layout {
   std::string system_text() const {
     std::string out = field_list(signature());
     out += "\nEvery message keeps to this layout, each value below the marker of its field:\n";
-    for (const Field& field : signature().inputs()) out += "\n" + marker(field.name) + "\n{" + field.name + "}\n";
+    for (const Field& field : signature().inputs())
+      out += "\n" + marker(field.name) + "\n{" + field.name + "}\n";
     for (const Field& field : signature().outputs()) {
       out += "\n" + marker(field.name) + "\n{" + field.name + "}";
       if (const std::string note = type_note(field.type); !note.empty()) out += "        # " + note;
@@ -159,7 +171,8 @@ class ChatLayout final : public Layout {
     std::string out;
     for (const Field& field : signature().outputs()) {
       out += marker(field.name) + "\n";
-      out += has_value(demo, field) ? plain_text(field.type, *demo.find(field.name)) : std::string(kNotSupplied);
+      out += has_value(demo, field) ? plain_text(field.type, *demo.find(field.name))
+                                    : std::string(kNotSupplied);
       out += "\n\n";
     }
     return out + std::string(kCompleted);
@@ -171,6 +184,8 @@ class ChatLayout final : public Layout {
 
 }  // namespace
 
-std::unique_ptr<Layout> make_chat_layout(const Signature& signature) { return std::make_unique<ChatLayout>(signature); }
+std::unique_ptr<Layout> make_chat_layout(const Signature& signature) {
+  return std::make_unique<ChatLayout>(signature);
+}
 
 }  // namespace hone::internal

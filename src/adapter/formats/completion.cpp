@@ -1,14 +1,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "hone/base/text.hpp"
+
 #include "adapter/field_text.hpp"
 #include "adapter/formats/shared.hpp"
-#include "hone/base/text.hpp"
 
 namespace hone::internal {
 namespace {
 
-// Longer lists of labels cost more, on every call of a small model, than they help it: demos show them.
+// Longer lists of labels cost more, on every call of a small model, than they help it: demos show
+// them.
 constexpr std::size_t kListedLabels = 16;
 constexpr std::size_t kListedBytes = 480;  // about 120 tokens
 
@@ -40,7 +42,8 @@ void append_value(std::string& out, std::string_view value, Lines lines) {
 class CompletionLayout final : public Layout {
  public:
   explicit CompletionLayout(const Signature& signature) : Layout(signature), labels_(signature) {
-    for (const std::string& label : labels_.inputs) heads_.push_back((heads_.empty() ? "\n\n" : "\n") + label + ":");
+    for (const std::string& label : labels_.inputs)
+      heads_.push_back((heads_.empty() ? "\n\n" : "\n") + label + ":");
   }
 
   Format format() const override { return Format::completion; }
@@ -71,10 +74,14 @@ class CompletionLayout final : public Layout {
     const auto& fields = signature().outputs();
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const bool first_of_all = i == 0 && heads_.empty();
-      plan.parts.emplace_back(ForcedText{(first_of_all ? "\n\n" : "\n") + labels_.outputs[i] + ":"});
+      plan.parts.emplace_back(
+          ForcedText{(first_of_all ? "\n\n" : "\n") + labels_.outputs[i] + ":"});
       const std::string end = i + 1 == fields.size() ? "\n\n" : "\n";
-      plan.parts.push_back(
-          text_slot(fields[i], {.lead = " ", .close = "\n", .terminator = "\n", .text_stop = {end}, .escape_labels = false}));
+      plan.parts.push_back(text_slot(fields[i], {.lead = " ",
+                                                 .close = "\n",
+                                                 .terminator = "\n",
+                                                 .text_stop = {end},
+                                                 .escape_labels = false}));
     }
     plan.stop = {"\n\n"};
     return plan;
@@ -132,7 +139,8 @@ class CompletionLayout final : public Layout {
         if (note.starts_with("exactly ")) note.erase(0, 8);
         return note;
       }
-      default: break;
+      default:
+        break;
     }
     return type_note(type);
   }

@@ -1,11 +1,12 @@
 #include <utility>
 
+#include "hone/adapter/schema.hpp"
+#include "hone/base/text.hpp"
+
 #include "adapter/field_text.hpp"
 #include "adapter/formats/shared.hpp"
 #include "adapter/grammar.hpp"
 #include "adapter/json_repair.hpp"
-#include "hone/adapter/schema.hpp"
-#include "hone/base/text.hpp"
 
 namespace hone::internal {
 namespace {
@@ -45,7 +46,8 @@ class JsonLayout final : public Layout {
     out.emplace_back(Role::system, system_text());
     const auto add = [&](const Value& demo, const std::string& note) {
       const Value inputs = members(demo, signature().inputs());
-      out.emplace_back(Role::user, note + (signature().inputs().empty() ? std::string(kNoInputs) : inputs.to_json()));
+      out.emplace_back(Role::user, note + (signature().inputs().empty() ? std::string(kNoInputs)
+                                                                        : inputs.to_json()));
       out.emplace_back(Role::assistant, members(demo, signature().outputs()).to_json());
     };
     for (const Value& demo : demos.incomplete) add(demo, std::string(kIncompleteNote) + "\n\n");
@@ -81,7 +83,9 @@ class JsonLayout final : public Layout {
         LabelSlot slot{fields[i].name, " ", {}, after, {}};
         const bool bare = !choices.is_boolean && choices.null.empty();
         for (const std::string& label : choices.labels) {
-          slot.labels.push_back(bare ? string_body(label) : choices.is_boolean ? label : Value(label).to_json());
+          slot.labels.push_back(bare                 ? string_body(label)
+                                : choices.is_boolean ? label
+                                                     : Value(label).to_json());
         }
         if (!choices.null.empty()) slot.labels.emplace_back("null");
         if (bare) {
@@ -92,7 +96,8 @@ class JsonLayout final : public Layout {
         plan.parts.emplace_back(std::move(slot));
       } else {
         const bool is_string = type.kind() == TypeKind::str;
-        SlotGrammar grammar = is_string ? json_string_tail_grammar(type) : json_slot_grammar(type, after);
+        SlotGrammar grammar =
+            is_string ? json_string_tail_grammar(type) : json_slot_grammar(type, after);
         TextSlot slot;
         slot.field = fields[i].name;
         slot.lead = is_string ? " \"" : " ";
@@ -110,16 +115,20 @@ class JsonLayout final : public Layout {
 
   std::vector<RawOutput> read(std::string_view reply) const override {
     if (reply.find('{') != std::string_view::npos) {
-      if (const auto object = repair_json(reply, JsonShape::object); object && object->is_object()) {
+      if (const auto object = repair_json(reply, JsonShape::object);
+          object && object->is_object()) {
         std::vector<RawOutput> outputs = outputs_of_object(*object, signature());
         if (any_found(outputs) || object->size() > 0) return outputs;
       }
     }
     if (trim(reply).empty()) return std::vector<RawOutput>(signature().outputs().size());
-    // A bare list or value where one object with one member was asked for; bare text is no answer to that.
+    // A bare list or value where one object with one member was asked for; bare text is no answer
+    // to that.
     std::vector<RawOutput> outputs = read_unmarked(reply, signature());
     const bool is_text = strip_optional(signature().outputs().front().type).kind() == TypeKind::str;
-    if (outputs.size() == 1 && is_text && outputs.front().text && trim(reply) == *outputs.front().text) outputs.front() = {};
+    if (outputs.size() == 1 && is_text && outputs.front().text &&
+        trim(reply) == *outputs.front().text)
+      outputs.front() = {};
     return outputs;
   }
 
@@ -137,7 +146,8 @@ class JsonLayout final : public Layout {
     for (const Field& field : signature().outputs()) {
       if (!first) out += ",\n";
       first = false;
-      out += "  " + Value(field.name).to_json() + ": " + json_sketch(field.type.with_description({}));
+      out +=
+          "  " + Value(field.name).to_json() + ": " + json_sketch(field.type.with_description({}));
     }
     out += "\n}\n\nYour task:\n";
     return out + std::string(trim(signature().instructions()));
@@ -149,6 +159,8 @@ class JsonLayout final : public Layout {
 
 }  // namespace
 
-std::unique_ptr<Layout> make_json_layout(const Signature& signature) { return std::make_unique<JsonLayout>(signature); }
+std::unique_ptr<Layout> make_json_layout(const Signature& signature) {
+  return std::make_unique<JsonLayout>(signature);
+}
 
 }  // namespace hone::internal

@@ -15,8 +15,8 @@
 
 namespace hone::internal {
 
-// Demos sorted by what they have: see PromptTemplate. Complete ones have every field: an optional that was not
-// given is null in them.
+// Demos sorted by what they have: see PromptTemplate. Complete ones have every field: an optional
+// that was not given is null in them.
 struct DemoSet {
   std::vector<Value> incomplete;
   std::vector<Value> complete;

@@ -6,10 +6,11 @@
 #include <set>
 #include <utility>
 
+#include "hone/base/text.hpp"
+
 #include "adapter/field_text.hpp"
 #include "adapter/grammar.hpp"
 #include "adapter/json_repair.hpp"
-#include "hone/base/text.hpp"
 
 namespace hone::internal {
 namespace {
@@ -18,8 +19,12 @@ struct Entity {
   std::string_view name;
   char character;
 };
-constexpr std::array<Entity, 6> kEntities = {
-    {{"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&#39;", '\''}, {"&amp;", '&'}}};
+constexpr std::array<Entity, 6> kEntities = {{{"&lt;", '<'},
+                                              {"&gt;", '>'},
+                                              {"&quot;", '"'},
+                                              {"&apos;", '\''},
+                                              {"&#39;", '\''},
+                                              {"&amp;", '&'}}};
 
 // An absent optional says as much as a null one.
 bool is_supplied(const Value& demo, const Field& field) {
@@ -33,7 +38,9 @@ std::string lower_words(std::string_view name) {
   return words;
 }
 
-bool same_label(std::string_view a, std::string_view b) { return lower_words(a) == lower_words(b); }
+bool same_label(std::string_view a, std::string_view b) {
+  return lower_words(a) == lower_words(b);
+}
 
 // The label and the rest of a line "**Label:** rest", or nothing.
 struct LabelledLine {
@@ -53,7 +60,8 @@ std::optional<LabelledLine> split_line(std::string_view line) {
   return out;
 }
 
-std::optional<std::size_t> find_label(const std::vector<std::string>& labels, std::string_view label) {
+std::optional<std::size_t> find_label(const std::vector<std::string>& labels,
+                                      std::string_view label) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] == label) return i;
   }
@@ -70,10 +78,12 @@ DemoSet sort_demos(const Signature& signature, const std::vector<Value>& demos) 
   for (const Value& demo : demos) {
     if (!demo.is_object()) continue;
     const auto all = [&](const std::vector<Field>& fields) {
-      return std::all_of(fields.begin(), fields.end(), [&](const Field& field) { return is_supplied(demo, field); });
+      return std::all_of(fields.begin(), fields.end(),
+                         [&](const Field& field) { return is_supplied(demo, field); });
     };
     const auto any = [&](const std::vector<Field>& fields) {
-      return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return has_value(demo, field); });
+      return std::any_of(fields.begin(), fields.end(),
+                         [&](const Field& field) { return has_value(demo, field); });
     };
     if (all(signature.inputs()) && all(signature.outputs())) {
       Value filled = demo;
@@ -102,7 +112,8 @@ std::string field_list(const Signature& signature) {
     out += title;
     std::size_t number = 1;
     for (const Field& field : fields) {
-      out += "\n" + std::to_string(number++) + ". `" + field.name + "` (" + type_name(field.type) + ")";
+      out += "\n" + std::to_string(number++) + ". `" + field.name + "` (" + type_name(field.type) +
+             ")";
       if (!field.type.description().empty()) out += ": " + field.type.description();
     }
     out += "\n";
@@ -193,7 +204,8 @@ LabelledFields::LabelledFields(const Signature& signature) {
   for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i] = signature.outputs()[i].name;
 }
 
-std::vector<RawOutput> read_labelled(std::string_view reply, const LabelledFields& fields, bool leading_text) {
+std::vector<RawOutput> read_labelled(std::string_view reply, const LabelledFields& fields,
+                                     bool leading_text) {
   std::vector<RawOutput> outputs(fields.outputs.size());
   std::string leading;
   std::string* section = leading_text ? &leading : nullptr;
@@ -225,7 +237,8 @@ std::vector<RawOutput> read_labelled(std::string_view reply, const LabelledField
   for (RawOutput& output : outputs) {
     if (output.text) output.text = std::string(trim(*output.text));
   }
-  if (!trim(leading).empty() && !outputs.front().found()) outputs.front().text = std::string(trim(leading));
+  if (!trim(leading).empty() && !outputs.front().found())
+    outputs.front().text = std::string(trim(leading));
   return outputs;
 }
 
@@ -259,7 +272,8 @@ std::vector<RawOutput> read_unmarked(std::string_view reply, const Signature& si
 }
 
 bool any_found(const std::vector<RawOutput>& outputs) {
-  return std::any_of(outputs.begin(), outputs.end(), [](const RawOutput& output) { return output.found(); });
+  return std::any_of(outputs.begin(), outputs.end(),
+                     [](const RawOutput& output) { return output.found(); });
 }
 
 }  // namespace hone::internal

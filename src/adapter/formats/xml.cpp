@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "hone/base/text.hpp"
+
 #include "adapter/field_text.hpp"
 #include "adapter/formats/shared.hpp"
-#include "hone/base/text.hpp"
 
 namespace hone::internal {
 namespace {
@@ -28,13 +29,16 @@ std::string json_without_tags(const Value& value) {
 
 std::string element(const Field& field, const Value& value) {
   const bool json = holds_json(field.type) && !value.is_null();
-  return "<" + field.name + ">" + (json ? json_without_tags(value) : escape_xml(plain_text(field.type, value))) + "</" +
+  return "<" + field.name + ">" +
+         (json ? json_without_tags(value) : escape_xml(plain_text(field.type, value))) + "</" +
          field.name + ">";
 }
 
-std::size_t find_tag(const std::string& lower_text, std::string_view open, const std::string& name, std::size_t from) {
+std::size_t find_tag(const std::string& lower_text, std::string_view open, const std::string& name,
+                     std::size_t from) {
   const std::string tag = std::string(open) + name;
-  for (std::size_t at = lower_text.find(tag, from); at != std::string::npos; at = lower_text.find(tag, at + 1)) {
+  for (std::size_t at = lower_text.find(tag, from); at != std::string::npos;
+       at = lower_text.find(tag, at + 1)) {
     const std::size_t after = lower_text.find_first_not_of(" \t", at + tag.size());
     if (after != std::string::npos && lower_text[after] == '>') return at;
   }
@@ -44,7 +48,8 @@ std::size_t find_tag(const std::string& lower_text, std::string_view open, const
 class XmlLayout final : public Layout {
  public:
   explicit XmlLayout(const Signature& signature) : Layout(signature) {
-    reminder_ = signature.outputs().size() == 1 ? "Reply with the field " : "Reply with these fields, in this order: ";
+    reminder_ = signature.outputs().size() == 1 ? "Reply with the field "
+                                                : "Reply with these fields, in this order: ";
     std::vector<std::string> tags;
     for (const Field& field : signature.outputs()) {
       const std::string note = type_note(field.type, false);
@@ -81,8 +86,11 @@ class XmlLayout final : public Layout {
     for (const Field& field : signature().outputs()) {
       const std::string end = "</" + field.name + ">";
       plan.parts.emplace_back(ForcedText{forced + "<" + field.name + ">"});
-      plan.parts.push_back(
-          text_slot(field, {.lead = {}, .close = "</", .terminator = "</", .text_stop = {end}, .escape_labels = true}));
+      plan.parts.push_back(text_slot(field, {.lead = {},
+                                             .close = "</",
+                                             .terminator = "</",
+                                             .text_stop = {end},
+                                             .escape_labels = true}));
       forced = end + "\n";
     }
     forced.pop_back();
@@ -100,7 +108,8 @@ class XmlLayout final : public Layout {
       const std::size_t open = find_tag(lower, "<", name, 0);
       if (open == std::string::npos) continue;
       const std::size_t begin = lower.find('>', open) + 1;
-      const std::string_view content = reply.substr(begin, content_end(reply, lower, fields[i], begin) - begin);
+      const std::string_view content =
+          reply.substr(begin, content_end(reply, lower, fields[i], begin) - begin);
       const bool json = holds_json(fields[i].type);
       outputs[i].text = json ? std::string(trim(content)) : unescape_xml(trim(content));
     }
@@ -112,8 +121,8 @@ class XmlLayout final : public Layout {
   }
 
  private:
-  // Where a value ends: at its closing tag (of several, for JSON, the first that leaves a whole value), else at
-  // the next field, else at the end.
+  // Where a value ends: at its closing tag (of several, for JSON, the first that leaves a whole
+  // value), else at the next field, else at the end.
   std::size_t content_end(std::string_view reply, const std::string& lower, const Field& field,
                           std::size_t begin) const {
     const std::string name = to_lower(field.name);
@@ -138,7 +147,9 @@ class XmlLayout final : public Layout {
 
   std::string system_text() const {
     std::string out = field_list(signature());
-    out += "\nEvery value stands inside the tags of its field. Reply in this layout and with nothing else:\n\n";
+    out +=
+        "\nEvery value stands inside the tags of its field. Reply in this layout and with nothing "
+        "else:\n\n";
     for (const Field& field : signature().outputs()) {
       out += "<" + field.name + ">{" + field.name + "}</" + field.name + ">";
       if (const std::string note = type_note(field.type); !note.empty()) out += "        # " + note;
@@ -148,7 +159,8 @@ class XmlLayout final : public Layout {
     return out + std::string(trim(signature().instructions()));
   }
 
-  static std::string elements(const Value& values, const std::vector<Field>& fields, bool only_given) {
+  static std::string elements(const Value& values, const std::vector<Field>& fields,
+                              bool only_given) {
     std::string out;
     out.reserve(256);
     for (const Field& field : fields) {
@@ -165,6 +177,8 @@ class XmlLayout final : public Layout {
 
 }  // namespace
 
-std::unique_ptr<Layout> make_xml_layout(const Signature& signature) { return std::make_unique<XmlLayout>(signature); }
+std::unique_ptr<Layout> make_xml_layout(const Signature& signature) {
+  return std::make_unique<XmlLayout>(signature);
+}
 
 }  // namespace hone::internal
