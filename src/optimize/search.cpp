@@ -21,14 +21,21 @@ constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
 // A model as a search sees it: what it answered before is free, everything else is metered.
 class SearchLm {
  public:
-  SearchLm(const Lm& inner, Meter& meter)
-      : cached_(CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
-                               {kCacheBytes, {}})
-                    .value()),
-        metered_(*cached_, meter) {}
+  // Replies are kept in `file` too, where there is one.
+  static Result<std::unique_ptr<SearchLm>> make(const Lm& inner, Meter& meter,
+                                                std::optional<std::filesystem::path> file) {
+    Result<std::unique_ptr<CachedLm>> cached =
+        CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
+                       {kCacheBytes, std::move(file)});
+    if (!cached) return cached.error();
+    return std::unique_ptr<SearchLm>(new SearchLm(*std::move(cached), meter));
+  }
   const Lm& get() const { return metered_; }
 
  private:
+  SearchLm(std::unique_ptr<CachedLm> cached, Meter& meter)
+      : cached_(std::move(cached)), metered_(*cached_, meter) {}
+
   std::unique_ptr<CachedLm> cached_;
   MeteredLm metered_;
 };
@@ -57,11 +64,18 @@ struct Search::State {
   std::optional<Evaluator> proposer_evaluator;
   std::vector<Trial> trials;
   std::map<Hash, std::size_t> measured;  // proposed candidate -> trial
+  std::size_t phases = 0;
+  bool log_failed = false;
 
-  const Lm& model(const Lm& lm) {
-    std::unique_ptr<SearchLm>& known = models[&lm];
-    if (!known) known = std::make_unique<SearchLm>(lm, meter);
-    return known->get();
+  // Precondition: open_model() succeeded for it.
+  const Lm& model(const Lm& lm) const { return models.at(&lm)->get(); }
+  Result<void> open_model(const Lm& lm) {
+    if (models.contains(&lm)) return {};
+    Result<std::unique_ptr<SearchLm>> made =
+        SearchLm::make(lm, meter, options.log ? options.log->file() : std::nullopt);
+    if (!made) return made.error();
+    models.emplace(&lm, *std::move(made));
+    return {};
   }
   Evaluator make_evaluator(const Lm& lm) {
     EvaluatorOptions evaluator_options;
@@ -73,6 +87,15 @@ struct Search::State {
     evaluator_options.stop = options.stop;
     return Evaluator(model(lm), std::move(evaluator_options));
   }
+  // A log that cannot be written must not end the search; it is said once.
+  void log(std::string_view kind, std::string_view key, const Value& body) {
+    if (!options.log || log_failed) return;
+    if (Result<bool> written = options.log->append(kind, key, body); !written) {
+      log_failed = true;
+      emit(Notice{"the study log is no longer written: " + written.error().text()});
+    }
+  }
+  Result<void> check_study(const Lm& lm);
   void emit(const Event& event) const {
     if (options.observer) options.observer(event);
   }
@@ -87,6 +110,12 @@ struct Search::State {
 
   Result<Contender> make_contender(const Proposal& proposal);
   void measure(std::vector<Contender>& contenders);
+  // The prompt of the first predictor on the first validation example, for people who read the log.
+  std::string first_prompt(const Program& program) const {
+    const std::vector<Predictor> predictors = program.predictors();
+    if (predictors.empty()) return {};
+    return predictors.front().prompt_template().render(task.val.front().fields()).dump();
+  }
   const Trial& finish(const Contender& contender, const Hash& proposed,
                       const std::optional<Program>& base = std::nullopt);
 };
@@ -131,7 +160,8 @@ Result<Contender> Search::State::make_contender(const Proposal& proposal) {
             calibrations.push_back(*known);
           }
         }
-        // Content-free calibration alone costs calls; it is used where a candidate or the space asks for it.
+        // Content-free calibration alone costs calls; it is used where a candidate or the space
+        // asks for it.
         if (calibrations.size() > 1) std::erase(calibrations, Calibration::content_free);
       }
     }
@@ -177,9 +207,60 @@ const Trial& Search::State::finish(const Contender& contender, const Hash& propo
   const Trial& trial = trials.back();
   measured.emplace(proposed, trial.number);
   const bool is_best = best() == &trial;
+  if (options.log) {
+    Value::List scores;
+    for (const std::optional<double>& score : trial.scores)
+      scores.push_back(score ? Value(*score) : Value());
+    const Result<Program> program = student.with(trial.candidate);
+    const Usage spent = meter.usage();
+    log("trial", std::to_string(trial.number),
+        Value::object({{"origin", trial.origin},
+                       {"mean", trial.mean},
+                       {"examples", trial.examples},
+                       {"failures", trial.failures},
+                       {"complete", trial.complete},
+                       {"candidate", trial.candidate.to_json()},
+                       {"scores", Value(std::move(scores))},
+                       {"prompt", program ? first_prompt(*program) : std::string()},
+                       {"spent", Value::object({{"lm_calls", spent.lm_calls},
+                                                {"prompt_tokens", spent.prompt_tokens},
+                                                {"generated_tokens", spent.generated_tokens}})}}));
+  }
   emit(TrialFinished{trial.number, trial.origin, trial.mean, trial.examples, trial.complete,
                      is_best, is_best ? trial.mean : best_before});
   return trial;
+}
+
+// What makes two searches the same study. A log of another one would answer with trials that were
+// never run.
+Result<void> Search::State::check_study(const Lm& lm) {
+  if (!options.log) return {};
+  const auto hash_examples = [](const Examples& examples) {
+    Hasher hasher;
+    for (const Example& example : examples) hasher.add(example.id());
+    return Value(hasher.finish().hex());
+  };
+  const Value study = Value::object({{"program", student.structure_hash().hex()},
+                                     {"start", student.candidate().hash().hex()},
+                                     {"train", hash_examples(task.train)},
+                                     {"val", hash_examples(task.val)},
+                                     {"metric", task.metric.name()},
+                                     {"model", lm.info().identity},
+                                     {"seed", static_cast<std::int64_t>(options.seed)}});
+  Result<bool> is_new = options.log->append("study", "identity", study);
+  if (!is_new) return is_new.error();
+  if (*is_new) return {};
+  const Result<std::vector<StudyRecord>> known = options.log->records("study");
+  if (!known) return known.error();
+  std::string differences;
+  for (const auto& [name, value] : study.as_object()) {
+    if (known->front().body.get(name) == value) continue;
+    differences += (differences.empty() ? "" : ", ") + name;
+  }
+  if (differences.empty()) return {};
+  const std::string place = options.log->file() ? options.log->file()->string() : "study log";
+  return bad_request(place, "belongs to another study (it differs in: " + differences +
+                                "); name another file, or go on with what it was made with");
 }
 
 Search::Search(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -197,6 +278,14 @@ Result<std::unique_ptr<Search>> Search::make(const Program& student, Task task, 
     }
   }
   auto state = std::make_unique<State>(student, std::move(task), std::move(options));
+  for (const Lm* used : {&lm, state->options.teacher_lm, state->options.proposer_lm}) {
+    if (!used) continue;
+    if (Result<void> opened = state->open_model(*used); !opened) return opened.error();
+  }
+  for (const auto& [name, named] : state->options.models) {
+    if (Result<void> opened = state->open_model(*named); !opened) return opened.error();
+  }
+  if (Result<void> same = state->check_study(lm); !same) return same.error();
   const Lm* teacher = state->options.teacher_lm ? state->options.teacher_lm : &lm;
   const Lm* proposer = state->options.proposer_lm ? state->options.proposer_lm : &lm;
   state->evaluator = state->make_evaluator(lm);
@@ -303,8 +392,8 @@ Result<std::vector<Trial>> Search::evaluate_on(std::span<const Proposal> proposa
   std::vector<Rollout> rollouts = state_->evaluator->run(tasks, &state_->task.metric);
   const Examples met(examples.begin(), examples.end());
   for (std::size_t c = 0; c < contenders.size(); ++c) {
-    const auto first = std::make_move_iterator(
-        rollouts.begin() + static_cast<std::ptrdiff_t>(c * examples.size()));
+    const auto first = std::make_move_iterator(rollouts.begin() +
+                                               static_cast<std::ptrdiff_t>(c * examples.size()));
     contenders[c].add({first, first + static_cast<std::ptrdiff_t>(examples.size())});
     if (Result<void> calibrated =
             contenders[c].calibrate(met, *state_->evaluator, state_->task.metric);
@@ -363,9 +452,18 @@ std::vector<Result<Value>> Search::propose(const Predictor& predictor,
     tasks.push_back({&program, &example, sample + asked[example.id()]++, std::nullopt});
   std::vector<Result<Value>> out;
   for (Rollout& rollout : state_->proposer_evaluator->run(tasks, nullptr)) {
+    const std::size_t index = out.size();
     if (rollout.error) {
       out.emplace_back(*std::move(rollout.error));
     } else {
+      state_->log("proposal",
+                  Hasher()
+                      .add(program.structure_hash())
+                      .add(examples[index].id())
+                      .add(sample)
+                      .finish()
+                      .hex(),
+                  Value::object({{"asked", inputs[index]}, {"proposed", rollout.prediction}}));
       out.emplace_back(std::move(rollout.prediction));
     }
   }

@@ -1,4 +1,5 @@
-// A task whose best candidate is known: the scripted model answers right as often as its prompt deserves.
+// A task whose best candidate is known: the scripted model answers right as often as its prompt
+// deserves.
 #pragma once
 
 #include <string>
@@ -12,7 +13,9 @@
 namespace hone::testing {
 
 inline Signature parity_signature() {
-  return Signature::parse("number: int -> parity: enum(even, odd)", "Say whether the number is even or odd.").value();
+  return Signature::parse("number: int -> parity: enum(even, odd)",
+                          "Say whether the number is even or odd.")
+      .value();
 }
 
 inline Examples parity_examples(int first, int count) {
@@ -27,13 +30,16 @@ inline Task parity_task(int train = 24, int val = 30) {
   return Task{parity_examples(0, train), parity_examples(1000, val), exact_match("parity")};
 }
 
-// Answers right on numbers whose last digit is below the demos the prompt shows (and so on all, with ten).
+// Answers right on numbers whose last digit is below the demos the prompt shows (and so on all,
+// with ten).
 inline ScriptedLm demo_hungry_lm() {
   Script script;
   script.score = [](const LmRequest& request, const LabelSlot&) {
     const std::string text = request.prompt.dump();
     std::size_t demos = 0;
-    for (std::size_t at = text.find("Parity: "); at != std::string::npos; at = text.find("Parity: ", at + 1)) ++demos;
+    for (std::size_t at = text.find("Parity: "); at != std::string::npos;
+         at = text.find("Parity: ", at + 1))
+      ++demos;
     const std::size_t at = text.rfind("Number: ");
     const long number = std::stol(text.substr(at + 8));
     const bool right = number % 10 < static_cast<long>(demos);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "hone/optimize/optimize.hpp"
+
 #include "optimize/planted.hpp"
 
 namespace hone {
@@ -67,16 +68,20 @@ TEST(Search, ACandidateOutsideTheSpaceIsRefused) {
   const std::vector<std::string> globs{"*.demos"};
   options.space = Space::of(parity_program()).keep(globs).value();
   const auto search = make_search(lm, options);
-  const auto refused = search->evaluate(Candidate().with("predict.instructions", "Answer."), "outside");
+  const auto refused =
+      search->evaluate(Candidate().with("predict.instructions", "Answer."), "outside");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::bad_request);
-  const auto unknown = search->evaluate(Candidate().with("predict.demo", Value(Value::List{})), "typo");
+  const auto unknown =
+      search->evaluate(Candidate().with("predict.demo", Value(Value::List{})), "typo");
   ASSERT_FALSE(unknown);
-  EXPECT_NE(unknown.error().message.find("predict.demos"), std::string::npos) << unknown.error().text();
+  EXPECT_NE(unknown.error().message.find("predict.demos"), std::string::npos)
+      << unknown.error().text();
 }
 
 TEST(Search, CalibrationIsTriedOnTheSameScoresAndKeptWhenItHelps) {
-  // The model leans towards "even" by more than the evidence weighs: only the mean over a batch shows it.
+  // The model leans towards "even" by more than the evidence weighs: only the mean over a batch
+  // shows it.
   Script script;
   script.score = [](const LmRequest& request, const LabelSlot&) {
     const std::string text = request.prompt.dump();
@@ -110,8 +115,29 @@ TEST(Search, AStopEndsItWithWhatThereIs) {
   EXPECT_EQ(search->trials().size(), 1U);
 }
 
+TEST(Search, LogsEveryTrialOnceAndRefusesAnotherStudy) {
+  const ScriptedLm lm = demo_hungry_lm();
+  const auto log = make_memory_study_log();
+  SearchOptions options;
+  options.log = log.get();
+  for (int run = 0; run < 2; ++run) {
+    const auto search = make_search(lm, options);
+    ASSERT_TRUE(search->evaluate(with_demo_count(*search, 3), "three"));
+  }
+  const auto trials = log->records("trial").value();
+  ASSERT_EQ(trials.size(), 1U);
+  EXPECT_EQ(trials[0].body.get("scores").size(), 30U);
+  EXPECT_NE(trials[0].body.get("prompt").text().find("Number: 1000"), std::string::npos);
+  options.seed = 5;
+  const auto other = Search::make(parity_program(), parity_task(), lm, options);
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message.find("seed"), std::string::npos) << other.error().text();
+}
+
 TEST(Optimize, BaselineErrorsThatAreNotTheProgramsEndIt) {
-  const ScriptedLm lm([](const LmRequest&) -> Result<std::string> { return temporary("server", "connection refused"); });
+  const ScriptedLm lm([](const LmRequest&) -> Result<std::string> {
+    return temporary("server", "connection refused");
+  });
   const auto optimizer = make_optimizer("labeled_few_shot").value();
   const auto done = optimize(parity_program(), parity_task(), lm, *optimizer);
   ASSERT_FALSE(done);
@@ -119,15 +145,17 @@ TEST(Optimize, BaselineErrorsThatAreNotTheProgramsEndIt) {
 }
 
 TEST(Optimize, RandomSearchFindsMoreDemosAndIsTheSameForAnyThreads) {
-  const auto optimizer =
-      make_optimizer("bootstrap_random_search", Value::object({{"candidates", 4}, {"max_labeled", 10}})).value();
+  const auto optimizer = make_optimizer("bootstrap_random_search",
+                                        Value::object({{"candidates", 4}, {"max_labeled", 10}}))
+                             .value();
   std::string first;
   for (const std::size_t threads : {1U, 8U}) {
     const ScriptedLm lm = demo_hungry_lm();
     SearchOptions options;
     options.threads = threads;
     options.seed = 7;
-    const Optimized done = optimize(parity_program(), parity_task(), lm, *optimizer, options).value();
+    const Optimized done =
+        optimize(parity_program(), parity_task(), lm, *optimizer, options).value();
     EXPECT_DOUBLE_EQ(done.best.mean, 1.0);
     EXPECT_LE(done.baseline.mean, done.best.mean);
     const std::string text = done.best.candidate.to_json().to_json();
@@ -140,7 +168,8 @@ TEST(Optimizers, UnknownNamesAndOptionsSuggestNearOnes) {
   const auto unknown = make_optimizer("bootstrap_fewshot");
   ASSERT_FALSE(unknown);
   EXPECT_NE(unknown.error().message.find("bootstrap_few_shot"), std::string::npos);
-  const auto option = make_optimizer("labeled_few_shot", Value::object({{"max_label", 3}, {"balanced", 1}}));
+  const auto option =
+      make_optimizer("labeled_few_shot", Value::object({{"max_label", 3}, {"balanced", 1}}));
   ASSERT_FALSE(option);
   EXPECT_NE(option.error().message.find("max_labeled"), std::string::npos);
   EXPECT_NE(option.error().message.find("balanced"), std::string::npos);

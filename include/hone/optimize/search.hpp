@@ -25,6 +25,7 @@
 #include "hone/optimize/space.hpp"
 #include "hone/optimize/trial.hpp"
 #include "hone/program/program.hpp"
+#include "hone/store/study_log.hpp"
 
 namespace hone {
 
@@ -52,6 +53,9 @@ struct SearchOptions {
   const Lm* teacher_lm = nullptr;  // default: the task's model
   const Lm* proposer_lm = nullptr;
   std::map<std::string, const Lm*, std::less<>> models;
+  // Where trials, proposals and model replies are written, and read back: the same search on the
+  // same log goes on where it was and ends with the same winner. Not owned. Null = nothing is kept.
+  StudyLog* log = nullptr;
   Observer observer;
   std::stop_token stop;
 };

@@ -1,0 +1,79 @@
+#include "hone/store/study_log.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+#include "hone/base/file.hpp"
+
+namespace hone {
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "hone-study-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+void expect_append_only(StudyLog& log) {
+  EXPECT_TRUE(log.append("trial", "0", Value(1)).value());
+  EXPECT_TRUE(log.append("trial", "1", Value(2)).value());
+  EXPECT_TRUE(log.append("phase", "0", Value("baseline")).value());
+  EXPECT_FALSE(log.append("trial", "0", Value(99)).value());
+  const auto trials = log.records("trial").value();
+  ASSERT_EQ(trials.size(), 2U);
+  EXPECT_EQ(trials[0].body, Value(1)) << "what was written stays";
+  EXPECT_EQ(log.records().value().size(), 3U);
+  EXPECT_LT(trials[0].number, trials[1].number);
+}
+
+TEST(StudyLog, MemoryKeepsTheFirstEntryOfAKey) {
+  expect_append_only(*make_memory_study_log());
+}
+
+TEST(StudyLog, FileKeepsTheFirstEntryOfAKeyAndSurvivesReopening) {
+  const Folder folder;
+  expect_append_only(*open_study_log(folder / "s.db").value());
+  EXPECT_EQ(open_study_log(folder / "s.db", true).value()->records().value().size(), 3U);
+}
+
+TEST(StudyLog, TwoConnectionsWriteEachEntryOnceConcurrently) {
+  const Folder folder;
+  const auto a = open_study_log(folder / "s.db").value();
+  const auto b = open_study_log(folder / "s.db").value();
+  const auto write = [](StudyLog& log) {
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(log.append("trial", std::to_string(i), Value(i)));
+  };
+  {
+    const std::jthread one([&] { write(*a); });
+    const std::jthread two([&] { write(*b); });
+  }
+  EXPECT_EQ(a->records("trial").value().size(), 50U);
+}
+
+TEST(StudyLog, OtherFilesAreRefusedAndLeftAlone) {
+  const Folder folder;
+  ASSERT_TRUE(write_file(folder / "text.db",
+                         "this is no database at all, only some text that is long enough"));
+  const auto refused = open_study_log(folder / "text.db");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::bad_request);
+  EXPECT_EQ(read_file(folder / "text.db").value().substr(0, 7), "this is");
+  EXPECT_FALSE(open_study_log(folder / "absent.db", true));
+  EXPECT_FALSE(std::filesystem::exists(folder / "absent.db"));
+}
+
+}  // namespace
+}  // namespace hone
