@@ -115,7 +115,8 @@ std::optional<Error> Contender::common_error() const {
   return all_failed && !rollouts_.empty() ? rollouts_.front().error : std::nullopt;
 }
 
-Trial Contender::trial(std::size_t number, std::size_t total) const {
+Trial Contender::trial(std::size_t number, std::span<const std::size_t> order) const {
+  const std::size_t total = order.size();
   const std::vector<Rollout>& rollouts = best_rollouts();
   Trial trial;
   trial.number = number;
@@ -130,8 +131,8 @@ Trial Contender::trial(std::size_t number, std::size_t total) const {
     }
   }
   const Evaluation evaluation{rollouts};
-  trial.scores = scores();
   trial.scores.resize(total);
+  for (std::size_t i = 0; i < rollouts.size(); ++i) trial.scores[order[i]] = rollouts[i].score;
   trial.mean = evaluation.mean();
   trial.examples = rollouts.size();
   trial.failures = evaluation.failures();

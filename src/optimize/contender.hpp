@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,9 @@ class Contender {
   // The first error when every rollout so far failed otherwise than by an unreadable reply: then
   // the model or the metric cannot be used at all.
   std::optional<Error> common_error() const;
-  // The finished trial. `total` = number of validation examples.
-  Trial trial(std::size_t number, std::size_t total) const;
+  // The finished trial. `order`: the place of the i-th example met among the trial's scores; its
+  // size is how many examples there are.
+  Trial trial(std::size_t number, std::span<const std::size_t> order) const;
 
  private:
   struct Variant {

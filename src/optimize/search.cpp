@@ -49,7 +49,9 @@ struct Search::State {
         task(std::move(given_task)),
         options(std::move(given_options)),
         space(options.space.value_or(Space::of(student))),
-        meter(options.budget, clock) {}
+        meter(options.budget, clock) {
+    order_examples();
+  }
 
   SystemClock clock;
   Program student;
@@ -62,6 +64,8 @@ struct Search::State {
   std::optional<Evaluator> evaluator;
   std::optional<Evaluator> teacher_evaluator;
   std::optional<Evaluator> proposer_evaluator;
+  std::vector<std::size_t> race_order;  // the validation examples in the order candidates meet them
+  Examples race_val;
   std::vector<Trial> trials;
   std::map<Hash, std::size_t> measured;  // proposed candidate -> trial
   std::size_t phases = 0;
@@ -109,7 +113,11 @@ struct Search::State {
   }
 
   Result<Contender> make_contender(const Proposal& proposal);
+  void order_examples();
+  std::vector<Contender*> survivors(const std::vector<Contender*>& alive) const;
   void measure(std::vector<Contender>& contenders);
+  void run_block(const std::vector<Contender*>& contenders, const Examples& block,
+                 const Examples& met);
   // The prompt of the first predictor on the first validation example, for people who read the log.
   std::string first_prompt(const Program& program) const {
     const std::vector<Predictor> predictors = program.predictors();
@@ -170,30 +178,75 @@ Result<Contender> Search::State::make_contender(const Proposal& proposal) {
                    std::move(calibrations));
 }
 
+// Puts the validation examples in the order of racing: every beginning shows each label in about
+// its proportion.
+void Search::State::order_examples() {
+  const std::vector<Field>& outputs = student.signature().outputs();
+  const auto label = std::find_if(outputs.begin(), outputs.end(), [](const Field& field) {
+    return field.type.kind() == TypeKind::enumeration || field.type.kind() == TypeKind::boolean;
+  });
+  std::vector<std::string> strata;
+  for (const Example& example : task.val) {
+    strata.push_back(label == outputs.end() ? std::string() : example.get(label->name).text());
+  }
+  race_order = balanced_order(strata, options.seed);
+  for (const std::size_t index : race_order) race_val.push_back(task.val[index]);
+}
+
+// Which contenders are worth more examples, after those met so far.
+std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& alive) const {
+  std::vector<ScoreRow> rows;
+  for (const Contender* contender : alive) rows.push_back(contender->scores());
+  std::optional<ScoreRow> incumbent;
+  if (const Trial* leader = best()) {
+    incumbent.emplace();
+    for (const std::size_t index : race_order) incumbent->push_back(leader->scores[index]);
+  }
+  std::vector<Contender*> out;
+  for (const std::size_t index : race_survivors(rows, race_order.size(), options.race.rules)) {
+    if (!incumbent ||
+        !falls_behind(rows[index], *incumbent, race_order.size(), options.race.rules)) {
+      out.push_back(alive[index]);
+    }
+  }
+  return out;
+}
+
 void Search::State::measure(std::vector<Contender>& contenders) {
-  const std::size_t total = task.val.size();
+  const std::size_t total = race_val.size();
+  const bool race = options.race.enabled && (contenders.size() > 1 || best());
+  const std::vector<std::size_t> checkpoints =
+      race ? race_checkpoints(total, options.race.rules) : std::vector<std::size_t>{total};
   Examples met;
   std::vector<Contender*> alive;
   for (Contender& contender : contenders) alive.push_back(&contender);
-  for (const std::size_t checkpoint : {total}) {
-    if (done()) return;
-    std::vector<RolloutTask> tasks;
-    for (const Contender* contender : alive) {
-      for (std::size_t i = met.size(); i < checkpoint; ++i) {
-        tasks.push_back({&contender->measured_program(), &task.val[i], 0, std::nullopt});
-      }
-    }
-    std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
-    const std::size_t block = checkpoint - met.size();
-    for (std::size_t i = met.size(); i < checkpoint; ++i) met.push_back(task.val[i]);
-    for (std::size_t c = 0; c < alive.size(); ++c) {
-      const auto first = rollouts.begin() + static_cast<std::ptrdiff_t>(c * block);
-      alive[c]->add({std::make_move_iterator(first),
-                     std::make_move_iterator(first + static_cast<std::ptrdiff_t>(block))});
-      if (Result<void> calibrated = alive[c]->calibrate(met, *evaluator, task.metric);
-          !calibrated) {
-        emit(Notice{"calibration was left out: " + calibrated.error().text()});
-      }
+  for (const std::size_t checkpoint : checkpoints) {
+    if (done() || alive.empty()) return;
+    const Examples block(race_val.begin() + static_cast<std::ptrdiff_t>(met.size()),
+                         race_val.begin() + static_cast<std::ptrdiff_t>(checkpoint));
+    met.insert(met.end(), block.begin(), block.end());
+    run_block(alive, block, met);
+    if (checkpoint != total) alive = survivors(alive);
+  }
+}
+
+// Runs the contenders on the block, all together, and calibrates them on everything met (the block
+// included).
+void Search::State::run_block(const std::vector<Contender*>& contenders, const Examples& block,
+                              const Examples& met) {
+  std::vector<RolloutTask> tasks;
+  for (const Contender* contender : contenders) {
+    for (const Example& example : block)
+      tasks.push_back({&contender->measured_program(), &example, 0, std::nullopt});
+  }
+  std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
+  auto first = std::make_move_iterator(rollouts.begin());
+  for (Contender* contender : contenders) {
+    const auto last = first + static_cast<std::ptrdiff_t>(block.size());
+    contender->add({first, last});
+    first = last;
+    if (Result<void> calibrated = contender->calibrate(met, *evaluator, task.metric); !calibrated) {
+      emit(Notice{"calibration was left out: " + calibrated.error().text()});
     }
   }
 }
@@ -202,7 +255,7 @@ const Trial& Search::State::finish(const Contender& contender, const Hash& propo
                                    const std::optional<Program>& base) {
   const Trial* before = best();
   const double best_before = before ? before->mean : 0;
-  trials.push_back(contender.trial(trials.size(), task.val.size()));
+  trials.push_back(contender.trial(trials.size(), race_order));
   trials.back().program = base;
   const Trial& trial = trials.back();
   measured.emplace(proposed, trial.number);
@@ -384,23 +437,14 @@ Result<std::vector<Trial>> Search::evaluate_on(std::span<const Proposal> proposa
   }
   std::vector<Trial> out;
   if (done()) return out;
-  std::vector<RolloutTask> tasks;
-  for (const Contender& contender : contenders) {
-    for (const Example& example : examples)
-      tasks.push_back({&contender.measured_program(), &example, 0, std::nullopt});
-  }
-  std::vector<Rollout> rollouts = state_->evaluator->run(tasks, &state_->task.metric);
-  const Examples met(examples.begin(), examples.end());
+  std::vector<Contender*> all;
+  for (Contender& contender : contenders) all.push_back(&contender);
+  const Examples block(examples.begin(), examples.end());
+  state_->run_block(all, block, block);
+  std::vector<std::size_t> order(block.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t c = 0; c < contenders.size(); ++c) {
-    const auto first = std::make_move_iterator(rollouts.begin() +
-                                               static_cast<std::ptrdiff_t>(c * examples.size()));
-    contenders[c].add({first, first + static_cast<std::ptrdiff_t>(examples.size())});
-    if (Result<void> calibrated =
-            contenders[c].calibrate(met, *state_->evaluator, state_->task.metric);
-        !calibrated) {
-      state_->emit(Notice{"calibration was left out: " + calibrated.error().text()});
-    }
-    out.push_back(contenders[c].trial(c, examples.size()));
+    out.push_back(contenders[c].trial(c, order));
     out.back().program = proposals[c].program;
   }
   return out;

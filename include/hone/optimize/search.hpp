@@ -20,6 +20,7 @@
 #include "hone/eval/evaluator.hpp"
 #include "hone/eval/events.hpp"
 #include "hone/eval/metric.hpp"
+#include "hone/eval/race.hpp"
 #include "hone/lm/lm.hpp"
 #include "hone/optimize/budget.hpp"
 #include "hone/optimize/space.hpp"
@@ -39,8 +40,7 @@ struct Task {
 
 struct RaceOptions {
   bool enabled = true;
-  std::size_t first_block = 32;  // examples every candidate meets before any can be dropped
-  double risk = 0.05;  // of dropping, at one checkpoint, a candidate that is no worse than the best
+  RaceRules rules;
 };
 
 struct SearchOptions {
