@@ -145,7 +145,8 @@ Value Pipeline::to_json() const {
   Value::List steps;
   for (const Predictor& step : steps_) {
     Value::Object fields = {{"name", step.path()}};
-    for (const auto& field : predictor_to_json(step).as_object()) fields.push_back(field);
+    const Value json = predictor_to_json(step);
+    fields.insert(fields.end(), json.as_object().begin(), json.as_object().end());
     steps.push_back(Value::object(std::move(fields)));
   }
   return Value::object({{"steps", Value::list(std::move(steps))}});

@@ -114,11 +114,17 @@ Result<Reasoning> parse_reasoning(std::string_view name) {
 }
 
 std::size_t label_count(const Field& field) {
-  switch (field.type.kind()) {
+  Type type = field.type;
+  std::size_t null = 0;
+  while (type.kind() == TypeKind::optional) {
+    type = type.element();
+    null = 1;
+  }
+  switch (type.kind()) {
     case TypeKind::enumeration:
-      return field.type.labels().size();
+      return type.labels().size() + null;
     case TypeKind::boolean:
-      return 2;
+      return 2 + null;
     default:
       return 0;
   }

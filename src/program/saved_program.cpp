@@ -73,7 +73,8 @@ Value tuned_parts(const Program& program) {
   std::vector<std::string> owned;
   for (const Predictor& predictor : program.predictors()) {
     Value::Object fields = {{"path", predictor.path()}};
-    for (const auto& field : predictor_to_json(predictor).as_object()) fields.push_back(field);
+    const Value json = predictor_to_json(predictor);
+    fields.insert(fields.end(), json.as_object().begin(), json.as_object().end());
     predictors.push_back(Value::object(std::move(fields)));
     for (const Param& param : predictor.params()) owned.push_back(param.path);
   }

@@ -27,9 +27,10 @@ struct LmSettings {
   double repetition_penalty = 1;  // over the generated text
   double frequency_penalty = 0;
   double presence_penalty = 0;
-  std::map<std::string, double>
-      logit_bias;                         // by text: added to the logit of the text's first token
-  std::optional<std::size_t> max_tokens;  // of each generated value; else what the reply plan says
+  // By text: added to the logit of the text's first token.
+  std::map<std::string, double> logit_bias = {};
+  // Of each generated value; else what the reply plan says.
+  std::optional<std::size_t> max_tokens = {};
   Hash hash() const;
   friend bool operator==(const LmSettings&, const LmSettings&) = default;
 };

@@ -28,9 +28,11 @@ struct CallOptions {
   LmExecutor* executor = nullptr;  // not owned; null = ask the model directly
   std::uint64_t seed = 0;          // of everything random in this run
   std::uint64_t sample = 0;  // another try of the same run: other samples, other cache entries
-  std::optional<double> temperature;  // overrides the predictors' settings (teachers exploring)
-  std::map<std::string, const Lm*, std::less<>> models;  // for predictors that name one; not owned
-  std::stop_token stop;
+  std::optional<double> temperature =
+      {};  // overrides the predictors' settings (teachers exploring)
+  std::map<std::string, const Lm*, std::less<>> models =
+      {};  // for predictors that name one; not owned
+  std::stop_token stop = {};
 };
 
 // One run of one program on one thread. Not thread safe; make one a run. Holds references: `lm`,

@@ -45,20 +45,20 @@ enum class Reasoning { none, chain_of_thought };
 inline constexpr std::array<Reasoning, 2> kReasonings = {Reasoning::none,
                                                          Reasoning::chain_of_thought};
 
-std::string_view to_string(
-    Reasoning reasoning);  // the parameter `module`: "predict" or "chain_of_thought"
+// As the parameter `module` says it: "predict" or "chain_of_thought".
+std::string_view to_string(Reasoning reasoning);
 Result<Reasoning> parse_reasoning(std::string_view name);
 
 struct PredictorOptions {
   Format format = Format::chat;
   Reasoning reasoning = Reasoning::none;
-  std::vector<Value> demos;
+  std::vector<Value> demos = {};
   Calibration calibration = Calibration::none;
-  std::map<std::string, std::vector<double>> label_bias;  // by enum output; learned
-  LmSettings settings;
-  std::string model;  // a name Call::model knows; empty = the run's default
-  std::size_t parse_retries =
-      1;  // more tries, with the faults told, when a remote model's reply does not fit
+  std::map<std::string, std::vector<double>> label_bias = {};  // by enum output; learned
+  LmSettings settings = {};
+  std::string model = {};  // a name Call::model knows; empty = the run's default
+  // More tries, with the faults told, when a remote model's reply does not fit.
+  std::size_t parse_retries = 1;
 };
 
 // Immutable; copies are cheap; const means concurrent. Its prompt's common part is rendered when it
