@@ -63,7 +63,7 @@ Result<Prepared> prepare(const EvalFlags& flags) {
   }
   Result<Metric> metric = metric_from_spec(*task.metric, signature);
   if (!metric) return metric.error();
-  Result<std::map<std::string, ModelSpec>> named = named_models(task, loaded->program);
+  Result<std::map<std::string, ModelSpec>> named = named_models(task, *loaded);
   if (!named) return named.error();
   if (flags.out) {
     if (const Result<void> writable = check_output(*flags.out); !writable) return writable.error();

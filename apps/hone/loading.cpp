@@ -124,17 +124,21 @@ Result<const Lm*> Models::open(const ModelSpec& spec) {
 }
 
 Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
-                                                      const Program& program) {
-  std::vector<std::string> given;
-  for (const auto& [name, spec] : task.models) given.push_back(name);
+                                                      const SavedProgram& saved) {
+  std::map<std::string, std::string> given = task.models;
+  if (const Value kept = saved.model.get("models"); kept.is_object()) {
+    for (const auto& [name, spec] : kept.as_object()) given.emplace(name, spec.text());
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, spec] : given) names.push_back(name);
   std::map<std::string, ModelSpec> named;
-  for (const Predictor& predictor : program.predictors()) {
+  for (const Predictor& predictor : saved.program.predictors()) {
     const std::string& name = predictor.options().model;
     if (name.empty() || named.count(name) > 0) continue;
-    const auto spec = task.models.find(name);
-    if (spec == task.models.end()) {
+    const auto spec = given.find(name);
+    if (spec == given.end()) {
       return bad_request(predictor.path(), "its model \"" + name + "\" is not in [models]" +
-                                               did_you_mean(name, given));
+                                               did_you_mean(name, names));
     }
     Result<ModelSpec> checked = check_model(spec->second);
     if (!checked) return checked.error();

@@ -49,8 +49,10 @@ class Models {
   std::map<std::string, std::shared_ptr<const Lm>> opened_;
 };
 
-// The models a program's predictors name, of those the task gives.
-Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task, const Program& program);
+// The models a program's predictors name: of those the task gives, else of those a tuned program
+// was saved with.
+Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
+                                                      const SavedProgram& saved);
 
 // A folder a file can be written to.
 Result<void> check_output(const std::filesystem::path& path);

@@ -43,9 +43,10 @@ struct Prepared {
 
 fs::path default_out(const TaskSpec& task) {
   if (task.file.empty()) return "program.hone.json";
-  fs::path out = task.file;
-  // "triage.hone.json" tuned further would replace itself; anything else gets the ending.
-  return out.replace_extension(task.saved_program ? "tuned.hone.json" : "hone.json");
+  const fs::path stem = task.file.parent_path() / task.file.stem();
+  // A program tuned further would replace itself.
+  if (task.saved_program) return fs::path(stem).replace_extension("tuned.hone.json");
+  return stem.string() + ".hone.json";
 }
 
 Result<Space> make_space(const TaskSpec& task, const Program& student) {
@@ -75,7 +76,7 @@ Result<Prepared> prepare(TaskSpec task) {
   if (!model) return model.error();
   Result<SavedProgram> loaded = task_program(task, default_format(*model));
   if (!loaded) return loaded.error();
-  Program student = std::move(loaded->program);
+  const Program student = loaded->program;
   const Signature& signature = student.signature();
   if (!task.metric) {
     const Value saved = loaded->score.get("metric");
@@ -94,7 +95,7 @@ Result<Prepared> prepare(TaskSpec task) {
   if (!optimizer) return optimizer.error();
   Result<Space> space = make_space(task, student);
   if (!space) return space.error();
-  Result<std::map<std::string, ModelSpec>> named = named_models(task, student);
+  Result<std::map<std::string, ModelSpec>> named = named_models(task, *loaded);
   if (!named) return named.error();
   Result<std::optional<ModelSpec>> teacher_model = optional_model(task.teacher_model);
   if (!teacher_model) return teacher_model.error();
@@ -343,10 +344,15 @@ class Run {
   }
 
   Result<void> save(const Program& program) const {
-    const SavedProgram saved{.program = program,
-                             .score = saved_score(report_),
-                             .model = Value::object({{"identity", models_.main->info().identity},
-                                                     {"spec", prepared_.model.text}})};
+    Value model = Value::object(
+        {{"identity", models_.main->info().identity}, {"spec", prepared_.model.text}});
+    if (!prepared_.named.empty()) {
+      Value::Object named;
+      for (const auto& [name, spec] : prepared_.named) named.emplace_back(name, spec.text);
+      model = model.with("models", Value::object(std::move(named)));
+    }
+    const SavedProgram saved{
+        .program = program, .score = saved_score(report_), .model = std::move(model)};
     Result<void> written = save_program(prepared_.out, saved);
     if (written) return written;
     // A disk that is full is the caller's to mend.

@@ -39,7 +39,6 @@ constexpr const char* kModelsExamples = R"x(Examples:
   hone models list
   hone models pull smollm2
   hone models path smollm2
-  hone models tune smollm2
 )x";
 
 constexpr const char* kSpaceExamples = R"x(Examples:
@@ -145,7 +144,7 @@ void add_run(CLI::App& root, RunFlags& flags) {
 }
 
 void add_models(CLI::App& root, ModelsFlags& flags) {
-  CLI::App* app = root.add_subcommand("models", "List, fetch and tune local models");
+  CLI::App* app = root.add_subcommand("models", "List and fetch local models");
   app->footer(kModelsExamples);
   app->require_subcommand(1);
   const auto action = [&](const char* name, const char* help, ModelsAction value, bool named) {
@@ -156,7 +155,6 @@ void add_models(CLI::App& root, ModelsFlags& flags) {
   action("list", "Models that can be pulled, and which are here", ModelsAction::list, false);
   action("pull", "Fetch a model, check it and prepare it", ModelsAction::pull, true);
   action("path", "Print the file of a pulled model", ModelsAction::path, true);
-  action("tune", "Measure the fastest engine settings on this machine", ModelsAction::tune, true);
 }
 
 void add_space(CLI::App& root, SpaceFlags& flags) {

@@ -74,7 +74,7 @@ struct RunFlags {
   bool scores = false;
 };
 
-enum class ModelsAction { list, pull, path, tune };
+enum class ModelsAction { list, pull, path };
 
 struct ModelsFlags {
   ModelsAction action = ModelsAction::list;

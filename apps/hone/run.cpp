@@ -140,7 +140,7 @@ int run_program(const RunFlags& flags) {
     single.push_back(read_input(signature, *flags.input, "--input"));
     if (!single.front()) return fail(single.front().error());
   }
-  const Result<std::map<std::string, ModelSpec>> named = named_models(*task, loaded->program);
+  const Result<std::map<std::string, ModelSpec>> named = named_models(*task, *loaded);
   if (!named) return fail(named.error());
 
   Models models(flags.model_settings);

@@ -1,0 +1,176 @@
+// Whatever is wrong with the input: one clear message, exit code 2, nothing half-written.
+#include <string>
+#include <vector>
+
+#include "apps/review_task.hpp"
+
+namespace hone::tests {
+namespace {
+
+using Words = std::vector<std::string>;
+
+class CommandBadInput : public ReviewTask {};
+
+TEST_F(CommandBadInput, MissingFile) {
+  expect_refused(optimize_with("--train", path("none.jsonl")), {"none.jsonl"});
+  EXPECT_EQ(server_.request_count(), 0U) << "the input is checked before the model is asked";
+}
+
+TEST_F(CommandBadInput, UnreadableFile) {
+  fs::create_directory(folder_ / "folder.jsonl");
+  expect_refused(optimize_with("--val", path("folder.jsonl")), {"folder.jsonl"});
+}
+
+TEST_F(CommandBadInput, LineThatIsNotJson) {
+  write_text(folder_ / "train.jsonl",
+             "{\"text\": \"a\", \"label\": \"positive\"}\n{\"text\": \"b\", \n");
+  expect_refused(optimize_words(), {"train.jsonl:2", "not JSON"});
+}
+
+TEST_F(CommandBadInput, ExampleWithoutAField) {
+  write_text(folder_ / "test.jsonl", "{\"text\": \"a\"}\n");
+  expect_refused(optimize_words(), {"test.jsonl:1", "label"});
+}
+
+TEST_F(CommandBadInput, EmptySplit) {
+  write_text(folder_ / "val.jsonl", "\n");
+  expect_refused(optimize_words(), {"val.jsonl"});
+}
+
+TEST_F(CommandBadInput, LabelOutsideTheEnum) {
+  write_text(folder_ / "train.jsonl", "{\"text\": \"a\", \"label\": \"mixed\"}\n");
+  expect_refused(optimize_words(), {"train.jsonl:1", "mixed", "positive"});
+}
+
+TEST_F(CommandBadInput, UnknownOptimizer) {
+  expect_refused(optimize_with("--optimizer", "bootstrap_fewshot"), {"bootstrap_few_shot"});
+}
+
+TEST_F(CommandBadInput, UnknownOptionOfTheOptimizer) {
+  expect_refused(optimize_with("--option", "candidats=3"), {"candidats", "candidates"});
+}
+
+TEST_F(CommandBadInput, UnknownMetric) {
+  expect_refused(optimize_with("--metric", "exactmatch:label"), {"exact_match"});
+}
+
+TEST_F(CommandBadInput, MetricOfAnUnknownField) {
+  expect_refused(optimize_with("--metric", "exact_match:lable"), {"lable", "label"});
+}
+
+TEST_F(CommandBadInput, BadSignature) {
+  expect_refused(optimize_with("--signature", "text -> label: enm(a, b)"), {"enm"});
+}
+
+TEST_F(CommandBadInput, UnknownModel) {
+  expect_refused(optimize_with("--model", "smolm2"), {"smolm2", "smollm2"});
+}
+
+TEST_F(CommandBadInput, ModelThatWasNotPulled) {
+  expect_refused(optimize_with("--model", "smollm2"), {"hone models pull smollm2"},
+                 {{"HONE_CACHE", path("cache")}});
+}
+
+TEST_F(CommandBadInput, ModelFileThatIsNotThere) {
+  expect_refused(optimize_with("--model", "gguf:" + path("none.gguf")), {"none.gguf"});
+}
+
+TEST_F(CommandBadInput, TruncatedGguf) {
+  write_text(folder_ / "cut.gguf", std::string("GGUF\x03\0\0\0\x10\0\0\0\0\0\0\0", 16));
+  expect_refused(optimize_with("--model", "gguf:" + path("cut.gguf")), {"cut.gguf"});
+}
+
+TEST_F(CommandBadInput, ServerThatRefuses) {
+  Words words = optimize_with("--model", "openai:" + refused_url() + "#stub");
+  words.insert(words.end(), {"--retries", "0"});
+  expect_refused(words, {"127.0.0.1"});
+}
+
+TEST_F(CommandBadInput, ServerThatRefusesTheKey) {
+  answer_ = [](const HttpRequest&) { return error_answer(401, "no such key"); };
+  expect_refused(optimize_words(), {"key"});
+  EXPECT_EQ(server_.request_count(), 1U) << "one call tells it";
+}
+
+TEST_F(CommandBadInput, MissingKey) {
+  expect_refused(optimize_with("--model", "openai:https://models.example/v1#big"),
+                 {"OPENAI_API_KEY"}, {{"OPENAI_API_KEY", ""}});
+}
+
+TEST_F(CommandBadInput, BadModelSpec) {
+  expect_refused(optimize_with("--model", "openai:http://127.0.0.1:1"), {"openai"});
+}
+
+TEST_F(CommandBadInput, NoModelNoMetricNoProgram) {
+  expect_refused({"optimize", "--signature", "a -> b"}, {"no model", "--model"});
+  expect_refused({"optimize", "--model", model()}, {"no program", "--signature"});
+  expect_refused({"optimize", "--model", model(), "--signature", "a -> b"},
+                 {"no metric", "exact_match:b"});
+}
+
+TEST_F(CommandBadInput, OutputThatCannotBeWritten) {
+  expect_refused(optimize_with("--out", path("none/out.hone.json")), {"no folder"});
+  expect_refused(optimize_with("--out", folder_.string()), {"is a folder"});
+}
+
+TEST_F(CommandBadInput, GlobThatMatchesNothing) {
+  expect_refused(optimize_with("--keep", "*.demo"), {"--keep", "demos"});
+}
+
+TEST_F(CommandBadInput, LimitOfAnUnknownSplit) {
+  expect_refused(optimize_with("--limit", "tran=5"), {"tran", "train"});
+  expect_refused(optimize_with("--limit", "train=0"), {"--limit"});
+}
+
+TEST_F(CommandBadInput, FaultsOfATaskFileAllAtOnce) {
+  write_text(
+      folder_ / "task.toml",
+      "metrc = \"exact_match\"\nseed = -1\n[data]\ntrian = \"a\"\n[budget]\ncalls = \"x\"\n");
+  expect_refused({"optimize", path("task.toml")},
+                 {"task.toml", "metrc", "metric", "seed", "data.trian", "train", "budget.calls"});
+}
+
+TEST_F(CommandBadInput, TaskFileThatIsNotToml) {
+  write_text(folder_ / "task.toml", "a = \n");
+  expect_refused({"optimize", path("task.toml")}, {"task.toml:1"});
+}
+
+TEST_F(CommandBadInput, TunedProgramThatIsNone) {
+  write_text(folder_ / "x.hone.json", "{\"a\": 1}");
+  expect_refused({"run", path("x.hone.json"), "--model", model(), "--input", "{}"},
+                 {"x.hone.json"});
+}
+
+TEST_F(CommandBadInput, InputOfRunThatDoesNotFit) {
+  ASSERT_EQ(run_hone(optimize_words()).code, 0);
+  const Finished no_json = run_hone({"run", path("out.hone.json"), "--input", "{"});
+  EXPECT_EQ(no_json.code, 2);
+  EXPECT_NE(no_json.err.find("not JSON"), std::string::npos) << no_json.err;
+  const Finished no_field = run_hone({"run", path("out.hone.json"), "--input", "{}"});
+  EXPECT_EQ(no_field.code, 2);
+  EXPECT_NE(no_field.err.find("text"), std::string::npos) << no_field.err;
+}
+
+TEST_F(CommandBadInput, FullDiskLeavesTheOldFile) {
+  write_text(folder_ / "out.hone.json", "old");
+  std::string line = "ulimit -f 0; exec \"$0\" \"$@\"";
+  Words words = {"bash", "-c", line, HONE_COMMAND};
+  for (const std::string& word : optimize_words()) words.push_back(word);
+  const Finished finished = ChildProcess(words).wait();
+  EXPECT_EQ(finished.code, 2) << finished.err;
+  EXPECT_NE(finished.err.find("out.hone.json"), std::string::npos) << finished.err;
+  EXPECT_EQ(read_text(folder_ / "out.hone.json"), "old");
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder_)) ++files;
+  EXPECT_EQ(files, 4U) << "no temporary file is left";
+}
+
+TEST_F(CommandBadInput, UnknownWordsSuggestNearOnes) {
+  expect_refused({"optimise"}, {"unknown command", "optimize"});
+  expect_refused({"eval", "x.toml", "--splt", "test"}, {"unknown option", "--split"});
+  expect_refused({"models", "pul"}, {"pull"});
+  expect_refused({"optimize", "--race", "maybe"}, {"--race"});
+}
+
+}  // namespace
+}  // namespace hone::tests

@@ -1,0 +1,200 @@
+// The command at its job, against a loopback server.
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "hone/core/value.hpp"
+
+#include "apps/review_task.hpp"
+
+namespace hone::tests {
+namespace {
+
+using Words = std::vector<std::string>;
+
+class CommandTest : public ReviewTask {};
+
+Value json_of(const std::string& text) {
+  return Value::parse_json(text).value();
+}
+
+TEST_F(CommandTest, SaysItsVersionAndHelpsWithExamples) {
+  const Finished version = run_hone({"--version"});
+  EXPECT_EQ(version.code, 0);
+  EXPECT_TRUE(version.out.starts_with("hone "));
+  for (const std::string& command : Words{"optimize", "eval", "run", "models", "space"}) {
+    const Finished help = run_hone({command, "--help"});
+    EXPECT_EQ(help.code, 0);
+    EXPECT_NE(help.out.find("Examples:\n  hone " + command), std::string::npos) << help.out;
+  }
+}
+
+TEST_F(CommandTest, ListsTheOptimizersALineEach) {
+  const Finished list = run_hone({"optimize", "--list"});
+  EXPECT_EQ(list.code, 0);
+  EXPECT_NE(list.out.find("bootstrap_random_search: "), std::string::npos);
+}
+
+TEST_F(CommandTest, OptimizesAndReportsAsJson) {
+  Words words = optimize_words();
+  words.push_back("--json");
+  const Finished finished = run_hone(words);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const Value report = json_of(finished.out);
+  EXPECT_EQ(report.get("test_before"), Value(50));
+  EXPECT_EQ(report.get("test_after"), Value(100));
+  EXPECT_EQ(report.get("val_after"), Value(100));
+  EXPECT_EQ(report.get("parse_failures"), Value(0));
+  EXPECT_EQ(report.get("failures"), Value(0));
+  EXPECT_EQ(report.get("fixed"), Value(3));
+  EXPECT_EQ(report.get("broken"), Value(0));
+  EXPECT_GT(report.get("lm_calls").as_int(), 12);
+  EXPECT_GT(report.get("prompt_tokens").as_int(), 0);
+  EXPECT_GT(report.get("rss_mb").as_double(), 1);
+  for (const char* name :
+       {"seconds", "computed_tokens", "generated_tokens", "trials", "best_origin"}) {
+    EXPECT_NE(report.find(name), nullptr) << name;
+  }
+  EXPECT_NE(finished.err.find("trial "), std::string::npos) << "progress is on the other stream";
+
+  const Finished run =
+      run_hone({"run", path("out.hone.json"), "--input", R"({"text": "x is good"})"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(json_of(run.out), json_of(R"({"label": "positive"})"));
+
+  const Finished eval = run_hone({"eval", path("out.hone.json"), "--data", path("test.jsonl"),
+                                  "--json", "--out", path("results.jsonl")});
+  EXPECT_EQ(eval.code, 0) << eval.err;
+  EXPECT_EQ(json_of(eval.out).get("score"), Value(100));
+  const std::string results = read_text(folder_ / "results.jsonl");
+  EXPECT_EQ(json_of(results.substr(0, results.find('\n'))).get("score"), Value(1));
+}
+
+TEST_F(CommandTest, ReportForPeopleSaysWhatChanged) {
+  Words words = optimize_words();
+  words.push_back("--quiet");
+  const Finished finished = run_hone(words);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(finished.err, "");
+  for (const char* part :
+       {"untouched test examples", "before  50.0", "after   100.0", "95 %", "LM calls",
+        "[[ ## text ## ]]", "Fixed 3", "negative -> positive", "Saved as", "hone run "}) {
+    EXPECT_NE(finished.out.find(part), std::string::npos)
+        << "no '" << part << "' in: " << finished.out;
+  }
+}
+
+TEST_F(CommandTest, SameBytesWithOneAndEightThreads) {
+  ASSERT_EQ(run_hone(optimize_with("--threads", "1")).code, 0);
+  const std::string first = read_text(folder_ / "out.hone.json");
+  ASSERT_EQ(run_hone(optimize_with("--threads", "8")).code, 0);
+  EXPECT_EQ(first, read_text(folder_ / "out.hone.json"));
+}
+
+TEST_F(CommandTest, TaskFileWithFlagsOverIt) {
+  write_text(folder_ / "task.toml",
+             "metric = {name = \"exact_match\", field = \"label\"}\nmodel = \"" + model() +
+                 "\"\n[program]\nsignature = \"text -> label: enum(positive, negative)\"\n"
+                 "[data]\ntrain = \"train.jsonl\"\ntest = [\"test.jsonl\"]\nlimit = {test = 2}\n"
+                 "[optimizer]\nname = \"labeled_few_shot\"\n");
+  const Finished finished =
+      run_hone({"optimize", path("task.toml"), "--json", "--limit", "test=4"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const Value report = json_of(finished.out);
+  EXPECT_EQ(report.get("test_examples"), Value(4)) << "the flag wins";
+  EXPECT_EQ(report.get("optimizer"), Value("labeled_few_shot"));
+  EXPECT_NE(finished.err.find("no validation examples"), std::string::npos) << finished.err;
+  EXPECT_TRUE(fs::exists(folder_ / "task.hone.json"));
+
+  const Finished eval = run_hone(
+      {"eval", path("task.toml"), "--program", path("task.hone.json"), "--json", "--quiet"});
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  EXPECT_EQ(json_of(eval.out).get("examples"), Value(2));
+
+  const Finished space = run_hone({"space", path("task.toml")});
+  EXPECT_EQ(space.code, 0);
+  EXPECT_NE(space.out.find("predict.demos"), std::string::npos) << space.out;
+}
+
+TEST_F(CommandTest, RunAnswersLineByLine) {
+  ASSERT_EQ(run_hone(optimize_words()).code, 0);
+  const Finished run =
+      run_hone({"run", path("out.hone.json")}, {},
+               "{\"text\": \"x is good\"}\n\n{\"no\": 1}\n{\"text\": \"x is bad\"}\n");
+  EXPECT_EQ(run.code, 2) << "one line does not fit";
+  EXPECT_TRUE(run.out.starts_with("{\"label\":\"positive\"}\n{\"error\":")) << run.out;
+  EXPECT_TRUE(run.out.ends_with("{\"label\":\"negative\"}\n")) << run.out;
+  EXPECT_NE(run.err.find("standard input:3"), std::string::npos) << run.err;
+}
+
+TEST_F(CommandTest, StopBeforeAnyResult) {
+  Gate gate;
+  answer_ = [&](const HttpRequest& request) {
+    gate.wait();
+    return review_answer(request);
+  };
+  Words words = optimize_words();
+  words.insert(words.begin(), HONE_COMMAND);
+  ChildProcess child(words);
+  ASSERT_TRUE(server_.wait_for_requests(1));
+  child.signal(SIGINT);
+  ASSERT_TRUE(child.wait_for_error_text("stopping"));
+  gate.open();
+  EXPECT_EQ(child.wait().code, 130);
+  EXPECT_FALSE(fs::exists(folder_ / "out.hone.json"));
+}
+
+TEST_F(CommandTest, StopKeepsTheBestSoFar) {
+  Gate reached;
+  Gate gate;
+  answer_ = [&](const HttpRequest& request) {
+    if (request.json().get("messages").size() >
+        2) {  // a candidate's demos: the baseline is measured
+      reached.open();
+      gate.wait();
+    }
+    return review_answer(request);
+  };
+  Words words = optimize_words();
+  words.insert(words.begin(), HONE_COMMAND);
+  words.push_back("--json");
+  ChildProcess child(words);
+  reached.wait();
+  child.signal(SIGTERM);
+  ASSERT_TRUE(child.wait_for_error_text("stopping"));
+  gate.open();
+  const Finished finished = child.wait();
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const Value report = json_of(finished.out);
+  EXPECT_TRUE(report.get("stop_reason").is_string());
+  EXPECT_TRUE(report.get("test_after").is_null()) << "a stopped run spends nothing more";
+  EXPECT_TRUE(fs::exists(folder_ / "out.hone.json"));
+}
+
+TEST_F(CommandTest, SecondStopEndsAtOnce) {
+  Gate gate;
+  answer_ = [&](const HttpRequest& request) {
+    gate.wait();
+    return review_answer(request);
+  };
+  Words words = optimize_words();
+  words.insert(words.begin(), HONE_COMMAND);
+  ChildProcess child(words);
+  ASSERT_TRUE(server_.wait_for_requests(1));
+  child.signal(SIGINT);
+  ASSERT_TRUE(child.wait_for_error_text("stopping"));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait().code, 130);
+  gate.open();
+}
+
+TEST_F(CommandTest, ModelsListNamesWhatCanBePulled) {
+  const Finished list = run_hone({"models", "list"}, {{"HONE_CACHE", path("cache")}});
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_NE(list.out.find("smollm2"), std::string::npos);
+  const Finished file = run_hone({"models", "path", "smollm2"}, {{"HONE_CACHE", path("cache")}});
+  EXPECT_EQ(file.code, 2);
+}
+
+}  // namespace
+}  // namespace hone::tests

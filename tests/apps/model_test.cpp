@@ -1,0 +1,99 @@
+// The command on the real model of the demo.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "hone/core/value.hpp"
+
+#include "apps/child_process.hpp"
+#include "apps/review_task.hpp"
+
+namespace hone::tests {
+namespace {
+
+using Words = std::vector<std::string>;
+
+class CommandModelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const Finished found = run_hone({"models", "path", "smollm2"});
+    if (found.code != 0) GTEST_SKIP() << "smollm2 is not here: hone models pull smollm2";
+    model_ = found.out.substr(0, found.out.find('\n'));
+    folder_ = fs::temp_directory_path() / ("hone-command-model-" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override {
+    std::error_code ignored;
+    if (!folder_.empty()) fs::remove_all(folder_, ignored);
+  }
+
+  Words tickets(const std::string& out, const Words& more) const {
+    Words words = {"optimize", std::string(HONE_SOURCE_DIR) + "/examples/tickets/tickets.toml",
+                   "--quiet",  "--json",
+                   "--out",    (folder_ / out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  fs::path model_;
+  fs::path folder_;
+};
+
+TEST_F(CommandModelTest, SameSeedGivesTheSameBytesWithOneAndEightThreads) {
+  const Words small = {"--limit", "train=20,val=12,test=8", "--candidates", "2", "--seed", "7"};
+  Words one = tickets("one.hone.json", small);
+  one.insert(one.end(), {"--threads", "1"});
+  Words eight = tickets("eight.hone.json", small);
+  eight.insert(eight.end(), {"--threads", "8"});
+  const Finished first = run_hone(one);
+  ASSERT_EQ(first.code, 0) << first.err;
+  const Finished second = run_hone(eight);
+  ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_EQ(Value::parse_json(first.out).value().get("parse_failures"), Value(0));
+  const std::string bytes = read_text(folder_ / "one.hone.json");
+  EXPECT_FALSE(bytes.empty());
+  EXPECT_EQ(bytes, read_text(folder_ / "eight.hone.json"));
+
+  const Finished run = run_hone({"run", (folder_ / "one.hone.json").string(), "--scores", "--input",
+                                 R"({"ticket": "my invoice is wrong"})"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Value scores = Value::parse_json(run.out).value().get("scores").get("queue");
+  double sum = 0;
+  for (const auto& [label, probability] : scores.as_object()) sum += probability.as_double();
+  EXPECT_EQ(scores.size(), 5U);
+  EXPECT_NEAR(sum, 1, 1e-9);
+}
+
+TEST_F(CommandModelTest, ContextTooSmallForThePrompt) {
+  const Finished finished =
+      run_hone(tickets("x.hone.json", {"--context", "32", "--limit", "train=20,val=12,test=8"}));
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_NE(finished.err.find("context"), std::string::npos) << finished.err;
+  EXPECT_FALSE(fs::exists(folder_ / "x.hone.json"));
+}
+
+TEST_F(CommandModelTest, ContextTooSmallForTheDemos) {
+  const Finished finished = run_hone(
+      tickets("x.hone.json", {"--context", "160", "--limit", "train=20,val=12,test=8",
+                              "--optimizer", "labeled_few_shot", "--option", "max_labeled=16"}));
+  EXPECT_EQ(finished.code, 2) << finished.out;
+  EXPECT_NE(finished.err.find("every candidate failed"), std::string::npos) << finished.err;
+  EXPECT_NE(finished.err.find("context"), std::string::npos) << finished.err;
+  EXPECT_FALSE(fs::exists(folder_ / "x.hone.json"));
+}
+
+TEST_F(CommandModelTest, TruncatedModel) {
+  std::string head(1 << 20, '\0');
+  std::ifstream(model_, std::ios::binary)
+      .read(head.data(), static_cast<std::streamsize>(head.size()));
+  write_text(folder_ / "cut.gguf", head);
+  const Finished finished =
+      run_hone(tickets("x.hone.json", {"--model", "gguf:" + (folder_ / "cut.gguf").string()}));
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_NE(finished.err.find("cut.gguf"), std::string::npos) << finished.err;
+}
+
+}  // namespace
+}  // namespace hone::tests
