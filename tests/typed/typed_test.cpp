@@ -1,0 +1,201 @@
+#include <gtest/gtest.h>
+
+#include "hone/program/saved_program.hpp"
+#include "hone/testing/scripted_lm.hpp"
+#include "hone/typed/to_program.hpp"
+
+namespace hone::typed_test {
+
+enum class Confidence { low, not_sure, high };
+enum class Urgency { now = 100, later = -3 };
+
+struct Part {
+  std::string name;
+  Described<double, "in metres"> size;
+};
+
+struct Everything {
+  struct In {
+    std::string text;
+    int count = 0;
+    unsigned rank = 0;
+    std::optional<bool> flag;
+  };
+  struct Out {
+    Described<Bounded<int, 0, 120>, "in years"> age;
+    Bounded<std::string, 1, 80> title;
+    std::vector<Part> parts;
+    Confidence confidence = Confidence::low;
+  };
+};
+
+struct MakeQuery {
+  static constexpr std::string_view instructions = "Write a query.";
+  struct In {
+    std::string question;
+  };
+  struct Out {
+    std::string query;
+  };
+};
+
+struct Answer {
+  struct In {
+    std::vector<std::string> passages;
+    std::string question;
+  };
+  struct Out {
+    std::string answer;
+    Confidence confidence = Confidence::low;
+  };
+};
+
+struct Rag {
+  static constexpr std::string_view instructions = "Answer from what is known.";
+  Predict<MakeQuery> query;
+  int repeats = 1;
+  ChainOfThought<Answer> answer;
+
+  Answer::Out operator()(Call& call, const MakeQuery::In& in) const {
+    const auto found = query(call, in);
+    return answer(call, {.passages = {found.query}, .question = in.question});
+  }
+};
+
+struct Outer {
+  Rag inner;
+  Answer::Out operator()(Call& call, const MakeQuery::In& in) const { return inner(call, in); }
+};
+
+}  // namespace hone::typed_test
+
+template <>
+struct hone::EnumLabels<hone::typed_test::Urgency> {
+  static constexpr std::array<std::pair<hone::typed_test::Urgency, std::string_view>, 2> values = {
+      {{hone::typed_test::Urgency::now, "right now"}, {hone::typed_test::Urgency::later, "later"}}};
+};
+
+namespace hone::typed_test {
+namespace {
+
+TEST(EnumLabels, AreTheNamesOfTheValues) {
+  ASSERT_EQ(enum_labels<Confidence>.size(), 3U);
+  EXPECT_EQ(enum_labels<Confidence>[1].second, "not_sure");
+  EXPECT_EQ(type_of<Urgency>().to_string(), "enum(right now, later)");
+  EXPECT_EQ(from_value<Urgency>("later").value(), Urgency::later);
+  EXPECT_EQ(to_value(Urgency::now), Value("right now"));
+  EXPECT_THROW(to_value(static_cast<Confidence>(9)), Exception);
+}
+
+TEST(SignatureOf, ReadsNamesTypesDescriptionsAndLimits) {
+  EXPECT_EQ(signature_of<Everything>().to_string(),
+            "text: str, count: int, rank: int(0..), flag: optional[bool] -> age: int(0..120) \"in "
+            "years\", "
+            "title: str(1..80), parts: list[{name: str, size: float}], confidence: enum(low, "
+            "not_sure, high)");
+  EXPECT_EQ(signature_of<Everything>().find("parts")->type.element().fields()[1].type.description(),
+            "in metres");
+  EXPECT_EQ(signature_of<MakeQuery>().instructions(), "Write a query.");
+  EXPECT_EQ(signature_of<Answer>(),
+            Signature::parse("passages: list[str], question -> "
+                             "answer, confidence: enum(low, not_sure, high)")
+                .value());
+}
+
+TEST(ToValue, AndBack) {
+  Everything::Out out;
+  out.age = 30;
+  out.title = "A title";
+  out.parts = {{"wheel", 0.5}, {"door", 2.0}};
+  out.confidence = Confidence::high;
+  const Value value = to_value(out);
+  EXPECT_EQ(value.to_json(),
+            R"({"age": 30, "title": "A title", "parts": [{"name": "wheel", "size": 0.5}, )"
+            R"({"name": "door", "size": 2.0}], "confidence": "high"})");
+  const Everything::Out read = from_value<Everything::Out>(value).value();
+  EXPECT_EQ(to_value(read), value);
+  EXPECT_EQ(read.title->size(), 7U);
+  EXPECT_EQ(*read.age + 1, 31);
+}
+
+TEST(FromValue, OptionalsMayBeMissing) {
+  const auto read =
+      from_value<Everything::In>(Value::object({{"text", "x"}, {"count", 1}, {"rank", 2}}));
+  ASSERT_TRUE(read);
+  EXPECT_FALSE(read->flag.has_value());
+}
+
+TEST(FromValue, ReportsEveryFaultWithItsPlace) {
+  const Value value =
+      Value::parse_json(R"({"age": 99999999999, "parts": [{"name": 1, "size": "x"}, 2],
+                                            "confidence": "medium"})")
+          .value();
+  const auto read = from_value<Everything::Out>(value);
+  ASSERT_FALSE(read);
+  for (const char* expected :
+       {"age: expected an int that fits its C++ type, got 99999999999", "title: missing",
+        "parts[0].name: expected a text, got 1", "parts[0].size: expected a number, got \"x\"",
+        "parts[1]: expected an object, got 2",
+        "confidence: expected one of the enum's labels, got \"medium\""}) {
+    EXPECT_NE(read.error().message.find(expected), std::string::npos) << expected << "\n"
+                                                                      << read.error().message;
+  }
+  EXPECT_FALSE(from_value<unsigned>(-1));
+}
+
+ScriptedLm two_replies() {
+  return ScriptedLm::in_turn({"[[ ## query ## ]]\ncapital of France",
+                              "[[ ## reasoning ## ]]\nIt is known.\n\n[[ ## answer ## ]]\nParis\n\n"
+                              "[[ ## confidence ## ]]\nhigh"});
+}
+
+TEST(Predict, GivesTheStruct) {
+  const ScriptedLm lm = two_replies();
+  Call call(lm);
+  EXPECT_EQ(Predict<MakeQuery>()(call, {.question = "Which?"}).query, "capital of France");
+}
+
+TEST(ToProgram, RunsTheStructsControlFlow) {
+  const Program program = to_program(Rag{});
+  EXPECT_EQ(program.signature().to_string(),
+            "question: str -> answer: str, confidence: enum(low, not_sure, high)");
+  EXPECT_EQ(program.signature().instructions(), "Answer from what is known.");
+  const ScriptedLm lm = two_replies();
+  Call call(lm);
+  EXPECT_EQ(program.run(call, Value::object({{"question", "Which?"}})).value().to_json(),
+            R"({"answer": "Paris", "confidence": "high"})");
+  ASSERT_EQ(call.trace().steps.size(), 2U);
+  EXPECT_EQ(call.trace().steps[0].path, "query");
+  EXPECT_EQ(call.trace().steps[1].path, "answer");
+  EXPECT_EQ(call.trace().steps[1].outputs.get("reasoning"), Value("It is known."));
+}
+
+TEST(ToProgram, PathsComeFromTheMembers) {
+  std::vector<std::string> paths;
+  for (const Predictor& predictor : to_program(Outer{}).predictors())
+    paths.push_back(predictor.path());
+  EXPECT_EQ(paths, (std::vector<std::string>{"inner.query", "inner.answer"}));
+}
+
+TEST(ToProgram, WithTunesACopy) {
+  const Program program = to_program(Rag{});
+  const Program tuned =
+      program.with(Candidate().with("query.instructions", "Ask.").with("answer.module", "predict"))
+          .value();
+  EXPECT_EQ(tuned.predictors()[0].signature().instructions(), "Ask.");
+  EXPECT_EQ(tuned.predictors()[1].options().reasoning, Reasoning::none);
+  EXPECT_EQ(program.predictors()[0].signature().instructions(), "Write a query.");
+  EXPECT_EQ(program.with(tuned.candidate()).value().candidate(), tuned.candidate());
+  EXPECT_FALSE(program.with(Candidate().with("query.format", "yaml")));
+}
+
+TEST(ToProgram, TunedProgramsAreSavedAndLoaded) {
+  const Program program = to_program(Rag{});
+  const Program tuned = program.with(Candidate().with("query.instructions", "Ask.")).value();
+  const std::string path = testing::TempDir() + "/typed_test.hone.json";
+  ASSERT_TRUE(save_program(path, {tuned, {}, {}}));
+  EXPECT_EQ(load_program_into(path, program).value().program.candidate(), tuned.candidate());
+}
+
+}  // namespace
+}  // namespace hone::typed_test
