@@ -25,11 +25,12 @@ struct LocalOptions {
   std::filesystem::path model;  // a GGUF file
   std::string name;             // shown in the identity; empty = the file's stem
   std::size_t threads = 0;      // 0 = what this process may use (affinity, cgroup quota)
-  // Tokens the KV cache holds, over all requests in flight and every prefix kept; 0 = 8192. A prompt and its
-  // reply have to fit it, and the model's own context.
+  // Tokens the KV cache holds, over all requests in flight and every prefix kept; 0 = 8192. A
+  // prompt and its reply have to fit it, and the model's own context.
   std::size_t context_cells = 0;
-  // Results that do not depend on what is computed together: bit for bit those of decoding one request at a
-  // time under the same settings. Needs Q4_0 or Q8_0 weights to hold; about 1.3 to 1.6 times slower.
+  // Results that do not depend on what is computed together: bit for bit those of decoding one
+  // request at a time under the same settings. Needs Q4_0 or Q8_0 weights to hold; about 1.3 to 1.6
+  // times slower.
   bool exact = false;
   std::filesystem::path lora;  // an adapter in GGUF form, applied to every request
   double lora_scale = 1;
@@ -41,41 +42,46 @@ struct LocalOptions {
 // What the engine did since it was opened.
 struct LocalCounters {
   std::int64_t requests = 0;
-  std::int64_t merged_requests = 0;   // greedy and identical to another of the same batch
+  std::int64_t merged_requests = 0;  // greedy and identical to another of the same batch
   std::int64_t decode_calls = 0;
-  std::int64_t computed_tokens = 0;   // went through the model
-  std::int64_t shared_tokens = 0;     // of prompts, found in the cache or computed for another request
+  std::int64_t computed_tokens = 0;  // went through the model
+  std::int64_t shared_tokens = 0;  // of prompts, found in the cache or computed for another request
   std::int64_t generated_tokens = 0;
-  std::int64_t rows = 0;              // output rows of logits
+  std::int64_t rows = 0;  // output rows of logits
   std::int64_t evicted_prefixes = 0;
-  std::int64_t restarts = 0;          // requests begun anew because the cache was full
-  double decode_seconds = 0;          // inside llama.cpp
-  double row_seconds = 0;             // reading logits: scores, sampling, grammars
-  double total_seconds = 0;           // inside complete()
-  std::size_t used_cells = 0;         // now
-  std::size_t kept_prefixes = 0;      // now
+  std::int64_t restarts = 0;      // requests begun anew because the cache was full
+  double decode_seconds = 0;      // inside llama.cpp
+  double row_seconds = 0;         // reading logits: scores, sampling, grammars
+  double total_seconds = 0;       // inside complete()
+  std::size_t used_cells = 0;     // now
+  std::size_t kept_prefixes = 0;  // now
 };
 
 // A language model in this process.
 //
-// The requests of one complete() call, and the prefixes kept from earlier calls, form a trie over tokens; every
-// node is computed once. The schedule is a pure function of the requests and the calls before. Calls from several
-// threads are served one after another. Label slots are scored in the prefill, forced text is never generated,
-// other values are decoded under their grammar, so that a reply always fits its plan.
+// The requests of one complete() call, and the prefixes kept from earlier calls, form a trie over
+// tokens; every node is computed once. The schedule is a pure function of the requests and the
+// calls before. Calls from several threads are served one after another. Label slots are scored in
+// the prefill, forced text is never generated, other values are decoded under their grammar, so
+// that a reply always fits its plan.
 //
-// Identity: model name, file size and XXH3 of the file's head, tail and 14 samples between; reads about 3 MiB.
+// Identity: model name, file size and XXH3 of the file's head, tail and 14 samples between; reads
+// about 3 MiB.
 class LocalLm final : public Lm {
  public:
-  // bad_request when the file is missing, truncated, of an unknown architecture or lacks a tokenizer, or when the
-  // adapter does not fit; internal when memory runs out. Loads the weights (about 0.1 s per 100 MB).
+  // bad_request when the file is missing, truncated, of an unknown architecture or lacks a
+  // tokenizer, or when the adapter does not fit; internal when memory runs out. Loads the weights
+  // (about 0.1 s per 100 MB).
   static Result<std::shared_ptr<LocalLm>> open(LocalOptions options);
   ~LocalLm() override;
 
   const LmInfo& info() const override;
 
-  // Errors per request: bad_request (prompt does not fit the context: says its tokens, the limit and its longest
-  // parts; a grammar that does not parse), stopped, internal (the model gave NaN, the cache cannot hold even one).
-  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests, std::stop_token stop) const override;
+  // Errors per request: bad_request (prompt does not fit the context: says its tokens, the limit
+  // and its longest parts; a grammar that does not parse), stopped, internal (the model gave NaN,
+  // the cache cannot hold even one).
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override;
 
   LocalCounters counters() const;
   const LocalTuning& tuning() const;
@@ -90,17 +96,20 @@ class LocalLm final : public Lm {
   std::unique_ptr<Impl> impl_;
 };
 
-// Writes `in` re-quantized as `type` (a llama.cpp name: "Q4_0", "Q8_0") to `out`, through a temporary file and a
-// rename. bad_request for an unknown type or an unreadable model. Seconds to minutes.
-Result<void> quantize_gguf(const std::filesystem::path& in, const std::filesystem::path& out, std::string_view type);
+// Writes `in` re-quantized as `type` (a llama.cpp name: "Q4_0", "Q8_0") to `out`, through a
+// temporary file and a rename. bad_request for an unknown type or an unreadable model. Seconds to
+// minutes.
+Result<void> quantize_gguf(const std::filesystem::path& in, const std::filesystem::path& out,
+                           std::string_view type);
 
 struct TuneReport {
   LocalTuning best;
   std::string table;  // what was measured, for people
 };
 
-// Measures settings on this machine for a few seconds and stores the best in `options.tuning_folder` when that is
-// set; open() with the same folder uses it from then on. Never touches results' meaning, only their speed.
+// Measures settings on this machine for a few seconds and stores the best in
+// `options.tuning_folder` when that is set; open() with the same folder uses it from then on. Never
+// touches results' meaning, only their speed.
 Result<TuneReport> tune_local(LocalOptions options);
 
 // CPUs this process may use: the affinity mask, capped by the cgroup's quota; at least 1.

@@ -27,7 +27,8 @@ std::vector<Message> messages_of(const Prompt& prompt) {
 
 // Templates that know no system role want its text in the first user message.
 bool merge_system(std::vector<Message>& messages) {
-  if (messages.size() < 2 || messages[0].role != "system" || messages[1].role != "user") return false;
+  if (messages.size() < 2 || messages[0].role != "system" || messages[1].role != "user")
+    return false;
   messages[1].text = messages[0].text + "\n\n" + messages[1].text;
   messages.erase(messages.begin());
   return true;
@@ -74,7 +75,8 @@ ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-Result<ChatTemplate> ChatTemplate::parse(const std::string& source, std::string bos, std::string eos) {
+Result<ChatTemplate> ChatTemplate::parse(const std::string& source, std::string bos,
+                                         std::string eos) {
   ChatTemplate result;
   if (source.empty()) return result;
   try {

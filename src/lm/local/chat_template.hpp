@@ -1,4 +1,5 @@
-// A model's own chat template (Jinja, from the GGUF file), rendered so that user text keeps apart from it.
+// A model's own chat template (Jinja, from the GGUF file), rendered so that user text keeps apart
+// from it.
 #pragma once
 
 #include <memory>
@@ -10,8 +11,8 @@
 
 namespace hone::local {
 
-// A stretch of a rendered chat: text of the template, whose control tokens are meant, or text of a message,
-// which must never become a control token.
+// A stretch of a rendered chat: text of the template, whose control tokens are meant, or text of a
+// message, which must never become a control token.
 struct ChatPart {
   bool from_message = false;
   std::string text;
@@ -28,8 +29,9 @@ class ChatTemplate {
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();
 
-  // The conversation up to where the assistant's reply begins. A system message is put before the first user
-  // message when the template refuses it. bad_request when the template refuses the conversation.
+  // The conversation up to where the assistant's reply begins. A system message is put before the
+  // first user message when the template refuses it. bad_request when the template refuses the
+  // conversation.
   Result<std::vector<ChatPart>> render(const Prompt& prompt) const;
 
  private:

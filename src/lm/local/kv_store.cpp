@@ -79,8 +79,8 @@ std::size_t KvStore::highest_cell(int sequence) const {
 
 std::size_t KvStore::exclusive_cells(int sequence) const {
   const auto& cells = sequences_[static_cast<std::size_t>(sequence)].cells;
-  return static_cast<std::size_t>(
-      std::count_if(cells.begin(), cells.end(), [&](std::uint32_t cell) { return references_[cell] == 1; }));
+  return static_cast<std::size_t>(std::count_if(
+      cells.begin(), cells.end(), [&](std::uint32_t cell) { return references_[cell] == 1; }));
 }
 
 }  // namespace hone::local

@@ -1,5 +1,5 @@
-// The sequences in llama.cpp's KV cache, with the bookkeeping it does not offer: which tokens each sequence
-// holds and how many cells are free.
+// The sequences in llama.cpp's KV cache, with the bookkeeping it does not offer: which tokens each
+// sequence holds and how many cells are free.
 #pragma once
 
 #include <cstddef>
@@ -13,17 +13,17 @@ namespace hone::local {
 
 inline constexpr int kNoSequence = -1;
 
-// Mirrors a unified cache: a cell is used while any sequence holds it. Sequences are small numbers, as llama.cpp
-// knows them. Not thread safe.
+// Mirrors a unified cache: a cell is used while any sequence holds it. Sequences are small numbers,
+// as llama.cpp knows them. Not thread safe.
 //
-// While nothing but the newest cells is ever freed, cell numbers here are llama.cpp's own: what the exact mode
-// needs to keep cells in rising order along every path.
+// While nothing but the newest cells is ever freed, cell numbers here are llama.cpp's own: what the
+// exact mode needs to keep cells in rising order along every path.
 class KvStore {
  public:
   KvStore(llama_memory_t memory, std::size_t cells);
 
-  // A new sequence with the first `count` tokens of `source` (kNoSequence: none). kNoSequence when all ids are
-  // taken. O(cells of the cache), about 10 us.
+  // A new sequence with the first `count` tokens of `source` (kNoSequence: none). kNoSequence when
+  // all ids are taken. O(cells of the cache), about 10 us.
   int fork(int source, std::size_t count);
   void release(int sequence);
   // Forgets every sequence.
@@ -32,7 +32,9 @@ class KvStore {
   // Records that llama.cpp computed one token for these sequences, which all end at the same point.
   void append(std::span<const llama_seq_id> sequences, Token token);
 
-  const Tokens& tokens(int sequence) const { return sequences_[static_cast<std::size_t>(sequence)].tokens; }
+  const Tokens& tokens(int sequence) const {
+    return sequences_[static_cast<std::size_t>(sequence)].tokens;
+  }
   std::size_t size(int sequence) const { return tokens(sequence).size(); }
   std::size_t capacity() const { return references_.size(); }
   std::size_t used() const { return used_; }

@@ -5,13 +5,15 @@
 #include <utility>
 
 #include "hone/base/text.hpp"
+
 #include "lm/local/rows.hpp"
 
 namespace hone::local {
 namespace {
 
 Error not_a_number() {
-  return internal_error("model", "its logits are not numbers: the model file is damaged, or its weights overflow");
+  return internal_error(
+      "model", "its logits are not numbers: the model file is damaged, or its weights overflow");
 }
 
 // A token limit may cut a character in two.
@@ -41,15 +43,16 @@ void Retirement::flush() {
 
 std::size_t Lane::sequences_needed(const SlotProgram& program, bool exact) {
   if (program.steps.size() < 2) return 1 + std::min(program.most_branches, kMostBranches);
-  // One more while a sequence is replaced by a shorter copy of itself; in exact mode none is given back in between.
+  // One more while a sequence is replaced by a shorter copy of itself; in exact mode none is given
+  // back in between.
   if (!exact) return 2 + std::min(program.most_branches, kMostBranches);
   std::size_t total = 1;
   for (const SlotStep& step : program.steps) total += 1 + step.trie.branches;
   return total;
 }
 
-Lane::Lane(const Work& work, int sequence, KvStore& store, Retirement& retirement, Tokenizer& tokenizer,
-           std::size_t token_limit)
+Lane::Lane(const Work& work, int sequence, KvStore& store, Retirement& retirement,
+           Tokenizer& tokenizer, std::size_t token_limit)
     : work_(&work),
       sequence_(sequence),
       store_(&store),
@@ -89,7 +92,8 @@ void Lane::begin_step() {
   value_.clear();
   tokens_.clear();
   value_start_ = store_->size(sequence_) + pending_.size();
-  grammar_ = current.grammar ? GrammarState(SamplerPtr(llama_sampler_clone(current.grammar.get()))) : GrammarState();
+  grammar_ = current.grammar ? GrammarState(SamplerPtr(llama_sampler_clone(current.grammar.get())))
+                             : GrammarState();
 }
 
 void Lane::fork_branches() {
@@ -99,7 +103,8 @@ void Lane::fork_branches() {
   const std::size_t count = std::min(kMostBranches, total - std::min(total, first_branch()));
   for (std::size_t i = 0; i < count; ++i) {
     const int branch = store_->fork(sequence_, store_->size(sequence_));
-    if (branch == kNoSequence) return fail(internal_error("engine", "no sequence is free for a label"));
+    if (branch == kNoSequence)
+      return fail(internal_error("engine", "no sequence is free for a label"));
     branches_.push_back(branch);
   }
 }
@@ -115,7 +120,8 @@ void Lane::take_row(std::size_t row, std::span<const float> logits) {
   if (choice_.kind == Choice::Kind::failure) {
     fail(argmax(logits) == logits.size()
              ? not_a_number()
-             : internal_error("grammar of " + step().text->field, "no token of this model fits after '" + value_ + "'"));
+             : internal_error("grammar of " + step().text->field,
+                              "no token of this model fits after '" + value_ + "'"));
   }
 }
 
@@ -125,7 +131,8 @@ void Lane::take_label_row(std::size_t row, std::span<const float> logits) {
   const double total = log_sum_exp(logits);
   if (!std::isfinite(total)) return fail(not_a_number());
   for (const LabelTrie::Term& term : step().trie.terms[row]) {
-    scores_[term.label] += static_cast<double>(logits[static_cast<std::size_t>(term.token)]) - total;
+    scores_[term.label] +=
+        static_cast<double>(logits[static_cast<std::size_t>(term.token)]) - total;
   }
 }
 
@@ -221,8 +228,8 @@ void Lane::close_value() {
   const Tokens& any = tokenizer_->first_byte_tokens();
   closers.insert(closers.end(), any.begin(), any.end());
   for (int i = 0; i < kMostTokens && !grammar_.may_end(*tokenizer_); ++i) {
-    const auto next =
-        std::find_if(closers.begin(), closers.end(), [&](Token token) { return grammar_.allows(token); });
+    const auto next = std::find_if(closers.begin(), closers.end(),
+                                   [&](Token token) { return grammar_.allows(token); });
     if (next == closers.end()) return;
     append(*next);
   }
@@ -236,7 +243,8 @@ void Lane::finish_text(std::size_t size) {
   reply_.text += well_formed(value_);
   if (++step_ == work_->program->steps.size()) return finish();
 
-  // Tokens that reach beyond the value leave the cache; what they held of the value is pushed as text.
+  // Tokens that reach beyond the value leave the cache; what they held of the value is pushed as
+  // text.
   std::size_t kept = 0;
   while (kept < tokens_.size() && tokens_[kept].end <= size) ++kept;
   const std::size_t fed = store_->size(sequence_) - value_start_;
@@ -251,8 +259,9 @@ void Lane::finish_text(std::size_t size) {
   }
   pending_.insert(pending_.end(), pushed.begin(), pushed.end());
   if (store_->size(sequence_) + pending_.size() + 1 > token_limit_) {
-    return fail(bad_request("prompt", "the context is full before the reply is: " + std::to_string(token_limit_) +
-                                          " tokens; use fewer or shorter demos, or ask for shorter values"));
+    return fail(bad_request(
+        "prompt", "the context is full before the reply is: " + std::to_string(token_limit_) +
+                      " tokens; use fewer or shorter demos, or ask for shorter values"));
   }
   begin_step();
 }

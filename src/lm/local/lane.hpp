@@ -10,6 +10,7 @@
 
 #include "hone/base/result.hpp"
 #include "hone/lm/lm.hpp"
+
 #include "lm/local/kv_store.hpp"
 #include "lm/local/sampler.hpp"
 #include "lm/local/slot_program.hpp"
@@ -21,13 +22,15 @@ namespace hone::local {
 struct Work {
   const LmRequest* request = nullptr;
   std::shared_ptr<const SlotProgram> program;
-  Tokens tokens;                     // the prompt and what is pushed before the first slot; never empty
+  Tokens tokens;  // the prompt and what is pushed before the first slot; never empty
   std::size_t prompt_tokens = 0;
-  std::size_t keep = 0;              // so many leading tokens are worth keeping for later requests
-  std::vector<std::size_t> answers;  // positions in the batch: more than one when requests were merged
+  std::size_t keep = 0;  // so many leading tokens are worth keeping for later requests
+  std::vector<std::size_t>
+      answers;  // positions in the batch: more than one when requests were merged
 };
 
-// Gives sequences back, at once or, where cells must not be freed below live ones, when the wave is over.
+// Gives sequences back, at once or, where cells must not be freed below live ones, when the wave is
+// over.
 class Retirement {
  public:
   Retirement(KvStore& store, bool defer) : store_(&store), defer_(defer) {}
@@ -40,14 +43,15 @@ class Retirement {
   std::vector<int> deferred_;
 };
 
-// Runs a slot program. Each step of the engine feeds `pending()` and the branches to the model, hands the rows
-// it asked for to take_row(), and calls advance(). Not thread safe.
+// Runs a slot program. Each step of the engine feeds `pending()` and the branches to the model,
+// hands the rows it asked for to take_row(), and calls advance(). Not thread safe.
 class Lane {
  public:
   // Branches computed at a time; labels beyond that take further steps.
   static constexpr std::size_t kMostBranches = 96;
 
-  // Takes over `sequence`, which holds the first tokens of work.tokens. `token_limit`: the longest a sequence may get.
+  // Takes over `sequence`, which holds the first tokens of work.tokens. `token_limit`: the longest
+  // a sequence may get.
   Lane(const Work& work, int sequence, KvStore& store, Retirement& retirement, Tokenizer& tokenizer,
        std::size_t token_limit);
 
@@ -55,9 +59,11 @@ class Lane {
   int sequence() const { return sequence_; }
   // To be fed to sequence() and branches(), in this order.
   const Tokens& pending() const { return pending_; }
-  // Whether the row after the last pending token is wanted (there is one then, or it was fed before).
+  // Whether the row after the last pending token is wanted (there is one then, or it was fed
+  // before).
   bool wants_row() const { return !is_done_ && group_ == 0; }
-  // Sequences for the label trie's branches first_branch() ..., all at the same point as sequence().
+  // Sequences for the label trie's branches first_branch() ..., all at the same point as
+  // sequence().
   std::span<const int> branches() const { return branches_; }
   std::size_t first_branch() const { return group_ * kMostBranches; }
   // Null when no trie is to be fed in this step.

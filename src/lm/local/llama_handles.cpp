@@ -12,7 +12,8 @@ thread_local std::string* current_capture = nullptr;
 
 void take_log(ggml_log_level level, const char* text, void*) {
   constexpr std::size_t kMostBytes = 4096;
-  if (current_capture == nullptr || (level != GGML_LOG_LEVEL_ERROR && level != GGML_LOG_LEVEL_WARN)) return;
+  if (current_capture == nullptr || (level != GGML_LOG_LEVEL_ERROR && level != GGML_LOG_LEVEL_WARN))
+    return;
   if (current_capture->size() < kMostBytes) *current_capture += text;
 }
 
@@ -31,7 +32,9 @@ LogCapture::LogCapture() : outer_(current_capture) {
   current_capture = &lines_;
 }
 
-LogCapture::~LogCapture() { current_capture = outer_; }
+LogCapture::~LogCapture() {
+  current_capture = outer_;
+}
 
 std::string LogCapture::text(const std::string& fallback) const {
   constexpr std::size_t kMostLines = 3;
@@ -39,7 +42,8 @@ std::string LogCapture::text(const std::string& fallback) const {
   for (const std::string& line : split(lines_, '\n')) {
     std::string_view rest = trim(line);
     // Every line begins with the name of llama.cpp's own function, which tells a user nothing.
-    if (const auto colon = rest.find(": "); colon != std::string_view::npos && rest.find(' ') > colon) {
+    if (const auto colon = rest.find(": ");
+        colon != std::string_view::npos && rest.find(' ') > colon) {
       rest.remove_prefix(colon + 2);
     }
     if (!rest.empty() && kept.size() < kMostLines) kept.emplace_back(rest);

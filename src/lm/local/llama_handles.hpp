@@ -25,8 +25,9 @@ using ModelPtr = std::unique_ptr<llama_model, ModelDeleter>;
 using ContextPtr = std::unique_ptr<llama_context, ContextDeleter>;
 using SamplerPtr = std::unique_ptr<llama_sampler, SamplerDeleter>;
 
-// While it lives, collects the warnings and errors llama.cpp logs on this thread. Outside of any capture the log
-// is dropped: the library does not print. llama.cpp has one log for the whole process; the first call takes it.
+// While it lives, collects the warnings and errors llama.cpp logs on this thread. Outside of any
+// capture the log is dropped: the library does not print. llama.cpp has one log for the whole
+// process; the first call takes it.
 class LogCapture {
  public:
   LogCapture();

@@ -13,12 +13,21 @@ Result<std::shared_ptr<LocalLm>> LocalLm::open(LocalOptions options) {
   return std::shared_ptr<LocalLm>(new LocalLm(*std::move(impl)));
 }
 
-const LmInfo& LocalLm::info() const { return impl_->info(); }
-const LocalTuning& LocalLm::tuning() const { return impl_->tuning(); }
-LocalCounters LocalLm::counters() const { return impl_->counters(); }
-void LocalLm::forget() const { impl_->forget(); }
+const LmInfo& LocalLm::info() const {
+  return impl_->info();
+}
+const LocalTuning& LocalLm::tuning() const {
+  return impl_->tuning();
+}
+LocalCounters LocalLm::counters() const {
+  return impl_->counters();
+}
+void LocalLm::forget() const {
+  impl_->forget();
+}
 
-std::vector<Result<LmReply>> LocalLm::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+std::vector<Result<LmReply>> LocalLm::complete(std::span<const LmRequest> requests,
+                                               std::stop_token stop) const {
   return impl_->complete(requests, stop);
 }
 

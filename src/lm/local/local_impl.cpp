@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "hone/base/hash.hpp"
+
 #include "lm/local/machine.hpp"
 
 namespace hone {
@@ -17,15 +18,16 @@ namespace {
 
 constexpr std::size_t kDefaultCells = 8192;
 constexpr std::size_t kMostBatchTokens = 2048;
-constexpr std::size_t kLogitBytes = 13u << 20;  // of one batch's output rows; llama.cpp holds them twice
+constexpr std::size_t kLogitBytes =
+    13u << 20;  // of one batch's output rows; llama.cpp holds them twice
 
 bool should_stop(void* data) {
   const std::stop_token* stop = *static_cast<const std::stop_token**>(data);
   return stop != nullptr && stop->stop_requested();
 }
 
-// llama.cpp reserves and zeroes one output row for every sequence there could be (50 MB and more). The engine
-// reads far fewer at a time; pages nobody wrote to again need no memory.
+// llama.cpp reserves and zeroes one output row for every sequence there could be (50 MB and more).
+// The engine reads far fewer at a time; pages nobody wrote to again need no memory.
 void give_back_zeroed_rows(llama_context* context, std::size_t bytes) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto base = reinterpret_cast<std::uintptr_t>(llama_get_logits(context));
@@ -41,7 +43,8 @@ Result<std::unique_ptr<LocalLm::Impl>> LocalLm::Impl::open(LocalOptions options)
   local::start_llama();
   std::unique_ptr<Impl> impl(new Impl());
   impl->options_ = std::move(options);
-  for (const auto step : {&Impl::load_model, &Impl::load_template, &Impl::make_context, &Impl::load_adapter}) {
+  for (const auto step :
+       {&Impl::load_model, &Impl::load_template, &Impl::make_context, &Impl::load_adapter}) {
     if (const auto done = (impl.get()->*step)(); !done) return done.error();
   }
   return impl;
@@ -60,16 +63,20 @@ Result<void> LocalLm::Impl::load_model() {
   params.n_gpu_layers = 0;
   model_.reset(llama_model_load_from_file(path.c_str(), params));
   if (!model_) {
-    return bad_request(path, "llama.cpp cannot load it: " + log.text("the file is damaged or of an unknown kind"));
+    return bad_request(
+        path, "llama.cpp cannot load it: " + log.text("the file is damaged or of an unknown kind"));
   }
   const llama_vocab* vocab = llama_model_get_vocab(model_.get());
-  if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE) return bad_request(path, "the model has no tokenizer");
+  if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE)
+    return bad_request(path, "the model has no tokenizer");
   if (!llama_model_has_decoder(model_.get()) || llama_model_has_encoder(model_.get())) {
     return bad_request(path, "only models that continue a text are supported, not encoders");
   }
   if (llama_model_is_recurrent(model_.get()) || llama_model_is_hybrid(model_.get()) ||
       llama_model_is_diffusion(model_.get())) {
-    return bad_request(path, "only attention models are supported: recurrent state cannot be shared between requests");
+    return bad_request(
+        path,
+        "only attention models are supported: recurrent state cannot be shared between requests");
   }
   tokenizer_ = std::make_unique<local::Tokenizer>(vocab);
   return {};
@@ -79,10 +86,12 @@ Result<void> LocalLm::Impl::load_template() {
   const char* source = llama_model_chat_template(model_.get(), nullptr);
   const llama_vocab* vocab = llama_model_get_vocab(model_.get());
   const auto text_of = [&](llama_token token) {
-    return token == LLAMA_TOKEN_NULL ? std::string() : std::string(llama_vocab_get_text(vocab, token));
+    return token == LLAMA_TOKEN_NULL ? std::string()
+                                     : std::string(llama_vocab_get_text(vocab, token));
   };
-  auto chat = local::ChatTemplate::parse(source == nullptr ? "" : source, text_of(llama_vocab_bos(vocab)),
-                                         text_of(llama_vocab_eos(vocab)));
+  auto chat =
+      local::ChatTemplate::parse(source == nullptr ? "" : source, text_of(llama_vocab_bos(vocab)),
+                                 text_of(llama_vocab_eos(vocab)));
   if (!chat) return chat.error();
   chat_ = *std::move(chat);
   return {};
@@ -99,7 +108,8 @@ Result<void> LocalLm::Impl::make_context() {
   limits.width = std::clamp<std::size_t>(tuning_.width, 1, 192);
   limits.step_tokens = std::clamp<std::size_t>(tuning_.step_tokens, 32, kMostBatchTokens);
   limits.batch_tokens = kMostBatchTokens;
-  limits.rows = std::clamp<std::size_t>(kLogitBytes / (vocabulary * sizeof(float)), 8, limits.width + 32);
+  limits.rows =
+      std::clamp<std::size_t>(kLogitBytes / (vocabulary * sizeof(float)), 8, limits.width + 32);
 
   llama_context_params params = llama_context_default_params();
   const std::size_t cells = options_.context_cells == 0 ? kDefaultCells : options_.context_cells;
@@ -128,8 +138,8 @@ Result<void> LocalLm::Impl::make_context() {
   local::LogCapture log;
   context_.reset(llama_init_from_model(model_.get(), params));
   if (!context_) {
-    return internal_error(options_.model.string(),
-                          "no context of " + std::to_string(cells) + " tokens: " + log.text("out of memory"));
+    return internal_error(options_.model.string(), "no context of " + std::to_string(cells) +
+                                                       " tokens: " + log.text("out of memory"));
   }
   give_back_zeroed_rows(context_.get(), params.n_seq_max * vocabulary * sizeof(float));
   limits.kept_cells = llama_n_ctx(context_.get()) / 2;
@@ -153,11 +163,14 @@ Result<void> LocalLm::Impl::load_adapter() {
   if (!id) return id.error();
   local::LogCapture log;
   adapter_.reset(llama_adapter_lora_init(model_.get(), options_.lora.c_str()));
-  if (!adapter_) return bad_request(options_.lora.string(), "no adapter for this model: " + log.text("it does not load"));
+  if (!adapter_)
+    return bad_request(options_.lora.string(),
+                       "no adapter for this model: " + log.text("it does not load"));
   llama_adapter_lora* adapter = adapter_.get();
   auto scale = static_cast<float>(options_.lora_scale);
   if (llama_set_adapters_lora(context_.get(), &adapter, 1, &scale) != 0) {
-    return bad_request(options_.lora.string(), "the adapter cannot be applied: " + log.text("it does not fit"));
+    return bad_request(options_.lora.string(),
+                       "the adapter cannot be applied: " + log.text("it does not fit"));
   }
   info_.identity += "+lora@" + *id + "*" + std::to_string(options_.lora_scale);
   return {};
@@ -184,7 +197,8 @@ std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> 
   stop_ = &stop;
   std::vector<Result<LmReply>> replies = scheduler_->run(prepared.works, stop);
   stop_ = nullptr;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   LocalCounters& counters = scheduler_->counters();
   counters.requests += static_cast<std::int64_t>(requests.size());

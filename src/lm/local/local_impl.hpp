@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hone/lm/local.hpp"
+
 #include "lm/local/chat_template.hpp"
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/prepare.hpp"
@@ -24,7 +25,8 @@ class LocalLm::Impl {
   const LocalTuning& tuning() const { return tuning_; }
   LocalCounters counters();
   void forget();
-  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests, const std::stop_token& stop);
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        const std::stop_token& stop);
 
   // For tests.
   local::Scheduler& scheduler() { return *scheduler_; }
@@ -48,7 +50,8 @@ class LocalLm::Impl {
   local::ModelPtr model_;
   std::unique_ptr<llama_adapter_lora, AdapterDeleter> adapter_;
   local::ContextPtr context_;
-  const std::stop_token* stop_ = nullptr;  // of the call in progress; llama.cpp asks between operations
+  const std::stop_token* stop_ =
+      nullptr;  // of the call in progress; llama.cpp asks between operations
   std::mutex mutex_;
   local::ChatTemplate chat_;
   std::unique_ptr<local::Tokenizer> tokenizer_;

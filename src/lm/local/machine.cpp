@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <system_error>
+
+#include <nlohmann/json.hpp>
 
 #include "hone/base/file.hpp"
 #include "hone/base/hash.hpp"
@@ -19,7 +20,8 @@
 namespace hone {
 namespace {
 
-// CPUs' worth of time the cgroup grants, rounded up; 0 = no limit known. Understands version 2 and version 1.
+// CPUs' worth of time the cgroup grants, rounded up; 0 = no limit known. Understands version 2 and
+// version 1.
 std::size_t cgroup_cpus() {
   if (std::ifstream file("/sys/fs/cgroup/cpu.max"); file) {
     std::string quota;
@@ -45,7 +47,8 @@ std::size_t usable_threads() {
   cpu_set_t set;
   CPU_ZERO(&set);
   std::size_t count = 1;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) count = static_cast<std::size_t>(CPU_COUNT(&set));
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    count = static_cast<std::size_t>(CPU_COUNT(&set));
   const std::size_t quota = cgroup_cpus();
   return std::max<std::size_t>(1, quota == 0 ? count : std::min(count, quota));
 }
@@ -53,7 +56,8 @@ std::size_t usable_threads() {
 namespace local {
 namespace {
 
-std::filesystem::path tuning_path(const std::filesystem::path& folder, const std::string& identity) {
+std::filesystem::path tuning_path(const std::filesystem::path& folder,
+                                  const std::string& identity) {
   return folder / ("tuning-" + hash_of(identity + "\n" + machine_name()).hex() + ".json");
 }
 
@@ -79,11 +83,14 @@ std::string machine_name() {
 Result<void> check_gguf(const std::filesystem::path& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) return bad_request(path.string(), "there is no such model file");
-  if (!std::filesystem::is_regular_file(status)) return bad_request(path.string(), "it is not a file");
+  if (!std::filesystem::exists(status))
+    return bad_request(path.string(), "there is no such model file");
+  if (!std::filesystem::is_regular_file(status))
+    return bad_request(path.string(), "it is not a file");
   std::ifstream file(path, std::ios::binary);
   std::array<char, 4> magic{};
-  if (!file) return bad_request(path.string(), "cannot be read: " + std::string(std::strerror(errno)));
+  if (!file)
+    return bad_request(path.string(), "cannot be read: " + std::string(std::strerror(errno)));
   file.read(magic.data(), magic.size());
   if (file.gcount() != 4 || std::memcmp(magic.data(), "GGUF", 4) != 0) {
     return bad_request(path.string(), "it is not a GGUF model file");
@@ -115,7 +122,8 @@ Result<std::string> content_id(const std::filesystem::path& path) {
   return hasher.finish().hex();
 }
 
-std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder, const std::string& identity) {
+std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
+                                       const std::string& identity) {
   if (folder.empty()) return std::nullopt;
   const auto text = read_file(tuning_path(folder, identity));
   if (!text) return std::nullopt;
@@ -125,11 +133,13 @@ std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder, cons
   LocalTuning tuning;
   tuning.flash_attention = json.value("flash_attention", tuning.flash_attention);
   tuning.width = std::clamp<std::size_t>(json.value("width", tuning.width), 1, 192);
-  tuning.step_tokens = std::clamp<std::size_t>(json.value("step_tokens", tuning.step_tokens), 32, 2048);
+  tuning.step_tokens =
+      std::clamp<std::size_t>(json.value("step_tokens", tuning.step_tokens), 32, 2048);
   return tuning;
 }
 
-Result<void> save_tuning(const std::filesystem::path& folder, const std::string& identity, const LocalTuning& tuning) {
+Result<void> save_tuning(const std::filesystem::path& folder, const std::string& identity,
+                         const LocalTuning& tuning) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   const nlohmann::json json = {{"model", identity},

@@ -13,13 +13,16 @@ namespace hone::local {
 // Processor model and the number of CPUs this process may use: what a tuning holds for.
 std::string machine_name();
 
-// Size and XXH3 of head, tail and samples of a file; see LocalLm. bad_request when it cannot be read.
+// Size and XXH3 of head, tail and samples of a file; see LocalLm. bad_request when it cannot be
+// read.
 Result<std::string> content_id(const std::filesystem::path& path);
 
 // bad_request unless the file is there, readable and begins as a GGUF file does.
 Result<void> check_gguf(const std::filesystem::path& path);
 
-std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder, const std::string& identity);
-Result<void> save_tuning(const std::filesystem::path& folder, const std::string& identity, const LocalTuning& tuning);
+std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
+                                       const std::string& identity);
+Result<void> save_tuning(const std::filesystem::path& folder, const std::string& identity,
+                         const LocalTuning& tuning);
 
 }  // namespace hone::local

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kMostPlans = 64;
 
-void append(Tokens& tokens, const Tokens& more) { tokens.insert(tokens.end(), more.begin(), more.end()); }
+void append(Tokens& tokens, const Tokens& more) {
+  tokens.insert(tokens.end(), more.begin(), more.end());
+}
 
 // A plan's own hash leaves its biases out.
 Hash plan_key(const ReplyPlan& plan) {
@@ -29,7 +31,8 @@ Hash plan_key(const ReplyPlan& plan) {
 
 Hash work_key(const Tokens& tokens, const Hash& plan, const LmRequest& request) {
   Hasher hasher;
-  hasher.add(std::string_view(reinterpret_cast<const char*>(tokens.data()), tokens.size() * sizeof(Token)));
+  hasher.add(std::string_view(reinterpret_cast<const char*>(tokens.data()),
+                              tokens.size() * sizeof(Token)));
   hasher.add(plan).add(request.settings.hash());
   if (request.settings.temperature > 0) hasher.add(request.seed).add(request.sample);
   return hasher.finish();
@@ -39,7 +42,8 @@ Hash work_key(const Tokens& tokens, const Hash& plan, const LmRequest& request) 
 
 Result<Preparation::Plan> Preparation::plan(const std::shared_ptr<const ReplyPlan>& plan) {
   const Hash key = plan_key(*plan);
-  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const Plan& known) { return known.key == key; });
+  const auto found = std::find_if(plans_.begin(), plans_.end(),
+                                  [&](const Plan& known) { return known.key == key; });
   if (found != plans_.end()) {
     plans_.splice(plans_.begin(), plans_, found);
     return plans_.front();
@@ -53,7 +57,8 @@ Result<Preparation::Plan> Preparation::plan(const std::shared_ptr<const ReplyPla
 
 Preparation::PromptTokens Preparation::tokenize_text(const Prompt& prompt) {
   PromptTokens result;
-  if (tokenizer_->leading_token() != LLAMA_TOKEN_NULL) result.tokens.push_back(tokenizer_->leading_token());
+  if (tokenizer_->leading_token() != LLAMA_TOKEN_NULL)
+    result.tokens.push_back(tokenizer_->leading_token());
   for (std::size_t i = 0; i < prompt.size(); ++i) {
     const Segment& segment = prompt[i];
     const Hash key = i == 0 ? Hasher().add(segment.hash()).add("start").finish() : segment.hash();
@@ -79,7 +84,8 @@ Result<Preparation::PromptTokens> Preparation::tokenize_chat(const Prompt& promp
   for (std::size_t i = 0; i < parts->size(); ++i) {
     if (i == first_own) result.keep = result.tokens.size();
     const ChatPart& part = (*parts)[i];
-    const Hash key = Hasher().add(part.text).add(part.from_message ? "message" : "template").finish();
+    const Hash key =
+        Hasher().add(part.text).add(part.from_message ? "message" : "template").finish();
     append(result.tokens, *tokenizer_->cached(key, part.text, !part.from_message));
   }
   const Token first = tokenizer_->leading_token();
@@ -101,15 +107,18 @@ Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
   for (std::size_t i = 0; i < prompt.size(); ++i) {
     longest.emplace_back(tokenizer_->encode(prompt[i].text()).size(), i);
   }
-  std::sort(longest.begin(), longest.end(),
-            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
-  std::string message = "it has " + std::to_string(tokens) + " tokens with the start of its reply, and the context " +
-                        "holds " + std::to_string(token_limit_) + "; its longest parts are ";
+  std::sort(longest.begin(), longest.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
+  std::string message = "it has " + std::to_string(tokens) +
+                        " tokens with the start of its reply, and the context " + "holds " +
+                        std::to_string(token_limit_) + "; its longest parts are ";
   for (std::size_t i = 0; i < std::min(kNamed, longest.size()); ++i) {
     const auto [count, index] = longest[i];
     message += (i == 0 ? "" : ", ") + std::string("part ") + std::to_string(index + 1) + " of " +
-               std::to_string(prompt.size()) + " (" + std::string(to_string(prompt[index].role())) + ", " +
-               std::to_string(count) + " tokens: \"" + shorten(trim(prompt[index].text()), 40) + "\")";
+               std::to_string(prompt.size()) + " (" + std::string(to_string(prompt[index].role())) +
+               ", " + std::to_string(count) + " tokens: \"" +
+               shorten(trim(prompt[index].text()), 40) + "\")";
   }
   return bad_request("prompt", message + "; use fewer or shorter demos");
 }
@@ -122,7 +131,8 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const LmRequest& request = requests[i];
     auto planned = plans.find(request.reply.get());
-    if (planned == plans.end()) planned = plans.emplace(request.reply.get(), plan(request.reply)).first;
+    if (planned == plans.end())
+      planned = plans.emplace(request.reply.get(), plan(request.reply)).first;
     if (!planned->second) {
       prepared.answers[i] = planned->second.error();
       continue;
@@ -153,7 +163,8 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
       prepared.answers[i] = overflow(request.prompt, work.tokens.size());
       continue;
     }
-    const auto [same, is_new] = known.try_emplace(work_key(work.tokens, compiled.key, request), prepared.works.size());
+    const auto [same, is_new] =
+        known.try_emplace(work_key(work.tokens, compiled.key, request), prepared.works.size());
     if (is_new) prepared.works.push_back(std::move(work));
     prepared.works[same->second].answers.push_back(i);
   }

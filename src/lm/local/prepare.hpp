@@ -10,6 +10,7 @@
 
 #include "hone/base/result.hpp"
 #include "hone/lm/lm.hpp"
+
 #include "lm/local/chat_template.hpp"
 #include "lm/local/lane.hpp"
 #include "lm/local/slot_program.hpp"
@@ -19,7 +20,8 @@ namespace hone::local {
 
 struct Prepared {
   std::vector<Work> works;
-  std::vector<std::optional<Result<LmReply>>> answers;  // by request: set where there is nothing to compute
+  std::vector<std::optional<Result<LmReply>>>
+      answers;  // by request: set where there is nothing to compute
 };
 
 // Not thread safe: belongs to the engine. What it is constructed with must outlive it.

@@ -9,6 +9,7 @@
 
 #include "hone/base/text.hpp"
 #include "hone/lm/local.hpp"
+
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/machine.hpp"
 
@@ -32,13 +33,15 @@ Result<llama_ftype> parse_type(std::string_view type) {
     if (type == known.name) return known.type;
     names.emplace_back(known.name);
   }
-  return bad_request("quantization", "there is no type '" + std::string(type) + "'" + did_you_mean(type, names) +
+  return bad_request("quantization", "there is no type '" + std::string(type) + "'" +
+                                         did_you_mean(type, names) +
                                          " (known: " + join(names, ", ") + ")");
 }
 
 }  // namespace
 
-Result<void> quantize_gguf(const std::filesystem::path& in, const std::filesystem::path& out, std::string_view type) {
+Result<void> quantize_gguf(const std::filesystem::path& in, const std::filesystem::path& out,
+                           std::string_view type) {
   const auto parsed = parse_type(type);
   if (!parsed) return parsed.error();
   if (const auto checked = local::check_gguf(in); !checked) return checked;

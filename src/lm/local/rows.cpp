@@ -6,8 +6,10 @@
 #include <cstring>
 #include <limits>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define HONE_WIDE_VECTORS __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define HONE_WIDE_VECTORS \
+  __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
 #else
 #define HONE_WIDE_VECTORS
 #endif
@@ -17,7 +19,8 @@ namespace {
 
 constexpr std::size_t kLanes = 32;  // independent accumulators, so that loops become vector code
 
-// exp(x) for x <= 0 to about 2e-7: x = n ln 2 + r, a polynomial in r, n put into the exponent's bits.
+// exp(x) for x <= 0 to about 2e-7: x = n ln 2 + r, a polynomial in r, n put into the exponent's
+// bits.
 inline float exp_nonpositive(float x) {
   x = x < -87.0F ? -87.0F : x;
   const float n = std::nearbyintf(x * 1.44269504F);

@@ -6,7 +6,8 @@
 
 namespace hone::local {
 
-// log(sum(exp(row))). NaN when the row holds one or nothing finite. Deterministic: one order of additions.
+// log(sum(exp(row))). NaN when the row holds one or nothing finite. Deterministic: one order of
+// additions.
 double log_sum_exp(std::span<const float> row);
 
 // Index of the largest, the first of equals; row.size() when the row holds a NaN.

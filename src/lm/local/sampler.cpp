@@ -36,7 +36,8 @@ void GrammarState::accept(Token token) {
 }
 
 bool GrammarState::may_end(const Tokenizer& tokenizer) const {
-  for (const Token token : {llama_vocab_eos(tokenizer.vocab()), llama_vocab_eot(tokenizer.vocab())}) {
+  for (const Token token :
+       {llama_vocab_eos(tokenizer.vocab()), llama_vocab_eot(tokenizer.vocab())}) {
     if (token != LLAMA_TOKEN_NULL && tokenizer.ends_generation(token)) return allows(token);
   }
   return false;
@@ -80,23 +81,27 @@ void TokenChooser::adjust(std::vector<float>& row) const {
 }
 
 Token TokenChooser::draw(std::vector<llama_token_data>& candidates) {
-  std::erase_if(candidates, [](const llama_token_data& data) { return !std::isfinite(data.logit); });
+  std::erase_if(candidates,
+                [](const llama_token_data& data) { return !std::isfinite(data.logit); });
   // Ties by id, so that the draw does not depend on the sort.
-  std::sort(candidates.begin(), candidates.end(), [](const llama_token_data& a, const llama_token_data& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  });
+  std::sort(candidates.begin(), candidates.end(),
+            [](const llama_token_data& a, const llama_token_data& b) {
+              return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+            });
   std::size_t kept = candidates.size();
   if (settings_.top_k > 0) kept = std::min(kept, static_cast<std::size_t>(settings_.top_k));
   std::vector<double> weights(kept);
   double total = 0;
   for (std::size_t i = 0; i < kept; ++i) {
-    const double difference = static_cast<double>(candidates[i].logit) - static_cast<double>(candidates[0].logit);
+    const double difference =
+        static_cast<double>(candidates[i].logit) - static_cast<double>(candidates[0].logit);
     weights[i] = std::exp(difference / settings_.temperature);
     total += weights[i];
   }
   double seen = 0;
   std::size_t end = 0;
-  while (end < kept && (end == 0 || (seen < settings_.top_p * total && weights[end] >= settings_.min_p))) {
+  while (end < kept &&
+         (end == 0 || (seen < settings_.top_p * total && weights[end] >= settings_.min_p))) {
     seen += weights[end++];
   }
   double target = rng_.uniform() * seen;
@@ -135,8 +140,8 @@ Choice TokenChooser::pick(std::span<const float> row, bool space_first, Tokenize
   return {Choice::Kind::token, draw(candidates_)};
 }
 
-Choice TokenChooser::pick_allowed(std::span<const float> row, const GrammarState& grammar, bool space_first,
-                                  Tokenizer& tokenizer) {
+Choice TokenChooser::pick_allowed(std::span<const float> row, const GrammarState& grammar,
+                                  bool space_first, Tokenizer& tokenizer) {
   // A few of the best first: the grammar's cost is per candidate.
   constexpr std::size_t kFew = 128;
   for (const std::size_t most : {is_greedy_ ? kFew : row.size(), row.size()}) {
@@ -147,27 +152,29 @@ Choice TokenChooser::pick_allowed(std::span<const float> row, const GrammarState
       }
     }
     if (most < candidates_.size()) {
-      std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(most), candidates_.end(),
-                       [](const llama_token_data& a, const llama_token_data& b) {
+      std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(most),
+                       candidates_.end(), [](const llama_token_data& a, const llama_token_data& b) {
                          return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
                        });
       candidates_.resize(most);
     }
     grammar.mask(candidates_);
-    std::erase_if(candidates_, [](const llama_token_data& data) { return data.logit == kExcluded; });
+    std::erase_if(candidates_,
+                  [](const llama_token_data& data) { return data.logit == kExcluded; });
     if (candidates_.empty()) continue;
     if (!is_greedy_) return {Choice::Kind::token, draw(candidates_)};
-    const auto best = std::max_element(candidates_.begin(), candidates_.end(),
-                                       [](const llama_token_data& a, const llama_token_data& b) {
-                                         return a.logit != b.logit ? a.logit < b.logit : a.id > b.id;
-                                       });
+    const auto best =
+        std::max_element(candidates_.begin(), candidates_.end(),
+                         [](const llama_token_data& a, const llama_token_data& b) {
+                           return a.logit != b.logit ? a.logit < b.logit : a.id > b.id;
+                         });
     return {Choice::Kind::token, best->id};
   }
   return {};
 }
 
-Choice TokenChooser::choose(std::span<const float> row, const GrammarState& grammar, bool space_first,
-                            Tokenizer& tokenizer) {
+Choice TokenChooser::choose(std::span<const float> row, const GrammarState& grammar,
+                            bool space_first, Tokenizer& tokenizer) {
   if (needs_copy()) {
     adjusted_.assign(row.begin(), row.end());
     adjust(adjusted_);
@@ -179,7 +186,8 @@ Choice TokenChooser::choose(std::span<const float> row, const GrammarState& gram
     if (grammar.may_end(tokenizer)) return {Choice::Kind::end, 0};
     choice = pick_allowed(row, grammar, space_first, tokenizer);
   }
-  if (choice.kind == Choice::Kind::token && tokenizer.ends_generation(choice.token)) return {Choice::Kind::end, 0};
+  if (choice.kind == Choice::Kind::token && tokenizer.ends_generation(choice.token))
+    return {Choice::Kind::end, 0};
   return choice;
 }
 

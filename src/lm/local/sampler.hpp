@@ -12,6 +12,7 @@
 
 #include "hone/base/rng.hpp"
 #include "hone/lm/lm.hpp"
+
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/tokenizer.hpp"
 
@@ -47,13 +48,16 @@ struct Choice {
   Token token = 0;
 };
 
-// Of one request; values share it, so that penalties see all of the generated text. Not thread safe.
+// Of one request; values share it, so that penalties see all of the generated text. Not thread
+// safe.
 class TokenChooser {
  public:
-  TokenChooser(const LmSettings& settings, std::uint64_t seed, std::uint64_t sample, const Tokenizer& tokenizer);
+  TokenChooser(const LmSettings& settings, std::uint64_t seed, std::uint64_t sample,
+               const Tokenizer& tokenizer);
 
   // `space_first`: the token has to begin with a space (a grammar then says so itself).
-  Choice choose(std::span<const float> row, const GrammarState& grammar, bool space_first, Tokenizer& tokenizer);
+  Choice choose(std::span<const float> row, const GrammarState& grammar, bool space_first,
+                Tokenizer& tokenizer);
   // Tells that the token became part of the text.
   void accept(Token token);
 
@@ -63,7 +67,8 @@ class TokenChooser {
   // A draw from the candidates whose logit is finite; they are left in no particular order.
   Token draw(std::vector<llama_token_data>& candidates);
   Choice pick(std::span<const float> row, bool space_first, Tokenizer& tokenizer);
-  Choice pick_allowed(std::span<const float> row, const GrammarState& grammar, bool space_first, Tokenizer& tokenizer);
+  Choice pick_allowed(std::span<const float> row, const GrammarState& grammar, bool space_first,
+                      Tokenizer& tokenizer);
 
   LmSettings settings_;
   bool is_greedy_;

@@ -9,13 +9,17 @@ namespace hone::local {
 namespace {
 
 constexpr std::size_t kMostPrefixes = 48;
-constexpr std::size_t kReplyReserve = 64;  // cells set aside for a reply that may be longer but seldom is
+constexpr std::size_t kReplyReserve =
+    64;  // cells set aside for a reply that may be longer but seldom is
 
 std::size_t common_prefix(const Tokens& a, const Tokens& b) {
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                                  a.begin());
 }
 
-std::size_t round_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit * unit; }
+std::size_t round_up(std::size_t value, std::size_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
 
 std::size_t reply_reserve(const Work& work) {
   std::size_t cells = 0;
@@ -23,7 +27,8 @@ std::size_t reply_reserve(const Work& work) {
   for (const SlotStep& step : work.program->steps) {
     if (!is_first) cells += step.pushed_tokens.size() + 2;
     if (step.text != nullptr) {
-      cells += std::min(work.request->settings.max_tokens.value_or(step.text->max_tokens), kReplyReserve);
+      cells += std::min(work.request->settings.max_tokens.value_or(step.text->max_tokens),
+                        kReplyReserve);
     } else {
       cells += step.trie.nodes.size();
     }
@@ -34,8 +39,11 @@ std::size_t reply_reserve(const Work& work) {
 
 class Stopwatch {
  public:
-  explicit Stopwatch(double& seconds) : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}
-  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  explicit Stopwatch(double& seconds)
+      : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}
+  ~Stopwatch() {
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
@@ -44,7 +52,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_;
 };
 
-void sort_by_tokens(std::span<const Work> works, std::vector<std::size_t>& order, std::vector<std::size_t>& common) {
+void sort_by_tokens(std::span<const Work> works, std::vector<std::size_t>& order,
+                    std::vector<std::size_t>& common) {
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     const auto compared = works[a].tokens <=> works[b].tokens;
     return compared != 0 ? compared < 0 : a < b;
@@ -65,7 +74,8 @@ Scheduler::Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimit
       retirement_(store_, limits.exact),
       width_(limits.width) {}
 
-std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works, const std::stop_token& stop) {
+std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works,
+                                            const std::stop_token& stop) {
   ++run_number_;
   width_ = limits_.width;
   Run run;
@@ -140,7 +150,8 @@ void Scheduler::admit(Run& run) {
   const std::size_t work = run.order[run.next++];
   run.results[work] = internal_error("engine", "the cache of " + std::to_string(store_.capacity()) +
                                                    " tokens cannot hold this request's " +
-                                                   std::to_string(run.works[work].tokens.size()) + " and its labels");
+                                                   std::to_string(run.works[work].tokens.size()) +
+                                                   " and its labels");
 }
 
 bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
@@ -151,7 +162,8 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   touch_prefix(source.sequence);
   std::size_t shared = source.count;
   // The request before, when it begins in this very step, shares its tokens within the batch.
-  const bool has_neighbour = !active_.empty() && active_.back().is_new && active_.back().place + 1 == run.next;
+  const bool has_neighbour =
+      !active_.empty() && active_.back().is_new && active_.back().place + 1 == run.next;
   if (has_neighbour && run.common[run.next] > source.count) {
     source = {active_.back().lane->sequence(), store_.size(active_.back().lane->sequence())};
     shared = run.common[run.next];
@@ -171,7 +183,8 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
     return admit_next(run, step_tokens);
   }
   const std::size_t reserve = reply_reserve(work);
-  const std::size_t needed = step_tokens + added + (active_.empty() ? 1 : reserve + outstanding_reserve());
+  const std::size_t needed =
+      step_tokens + added + (active_.empty() ? 1 : reserve + outstanding_reserve());
   if (store_.free() < needed) {
     return make_room(needed) && admit_next(run, step_tokens);
   }
@@ -182,7 +195,8 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   active.is_new = true;
   active.reserve = reserve;
   active.sequences = sequences;
-  active.lane = std::make_unique<Lane>(work, sequence, store_, retirement_, *tokenizer_, limits_.token_limit);
+  active.lane =
+      std::make_unique<Lane>(work, sequence, store_, retirement_, *tokenizer_, limits_.token_limit);
   active_.push_back(std::move(active));
   counters_.shared_tokens += static_cast<std::int64_t>(shared);
   step_tokens += added;
@@ -192,7 +206,8 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
 
 bool Scheduler::opens_inner_node(const Run& run, std::size_t shared) const {
   const Work& work = run.works[run.order[run.next]];
-  const bool next_shares_more = run.next + 1 < run.order.size() && run.common[run.next + 1] > shared;
+  const bool next_shares_more =
+      run.next + 1 < run.order.size() && run.common[run.next + 1] > shared;
   return next_shares_more || work.keep > shared;
 }
 
@@ -262,7 +277,8 @@ void Scheduler::keep_prefixes(const Run& run) {
     // What the new one begins with needs no sequence of its own.
     std::erase_if(prefixes_, [&](const Prefix& prefix) {
       const std::size_t size = store_.size(prefix.sequence);
-      if (size > keep || common_prefix(store_.tokens(prefix.sequence), store_.tokens(kept)) < size) return false;
+      if (size > keep || common_prefix(store_.tokens(prefix.sequence), store_.tokens(kept)) < size)
+        return false;
       retirement_.retire(prefix.sequence);
       return true;
     });
@@ -273,18 +289,20 @@ void Scheduler::keep_prefixes(const Run& run) {
   if (run.next < run.order.size()) {
     const Work& next = run.works[run.order[run.next]];
     const std::size_t common = std::min(run.common[run.next], store_.size(last->lane->sequence()));
-    if (common > best_prefix(next.tokens, false).count) spine = store_.fork(last->lane->sequence(), common);
+    if (common > best_prefix(next.tokens, false).count)
+      spine = store_.fork(last->lane->sequence(), common);
   }
   retirement_.retire(std::exchange(spine_, spine));
 }
 
 bool Scheduler::drop_one_prefix() {
   if (prefixes_.empty()) return false;
-  const auto victim = std::min_element(prefixes_.begin(), prefixes_.end(), [&](const Prefix& a, const Prefix& b) {
-    if (limits_.exact) return store_.highest_cell(a.sequence) > store_.highest_cell(b.sequence);
-    if (a.used != b.used) return a.used < b.used;
-    return store_.size(a.sequence) > store_.size(b.sequence);
-  });
+  const auto victim =
+      std::min_element(prefixes_.begin(), prefixes_.end(), [&](const Prefix& a, const Prefix& b) {
+        if (limits_.exact) return store_.highest_cell(a.sequence) > store_.highest_cell(b.sequence);
+        if (a.used != b.used) return a.used < b.used;
+        return store_.size(a.sequence) > store_.size(b.sequence);
+      });
   retirement_.retire(victim->sequence);
   prefixes_.erase(victim);
   ++counters_.evicted_prefixes;
@@ -340,7 +358,8 @@ void Scheduler::add_live_lane(std::size_t index) {
   sets_.push_back(std::move(set));
   auto position = static_cast<llama_pos>(store_.size(lane.sequence()));
   for (const Token token : lane.pending()) {
-    entries_.push_back({token, position++, sets_.size() - 1, receivers_.size(), receivers_.size(), index});
+    entries_.push_back(
+        {token, position++, sets_.size() - 1, receivers_.size(), receivers_.size(), index});
   }
   if (!lane.wants_row()) return;
   receivers_.push_back({&lane, 0});
@@ -376,9 +395,15 @@ void Scheduler::add_new_lane(const Run& run, std::size_t index) {
       }
       sets_.push_back(std::move(set));
     }
-    Entry entry{tokens[position], static_cast<llama_pos>(position), sets_.size() - 1, receivers_.size(), 0, index};
+    Entry entry{tokens[position],
+                static_cast<llama_pos>(position),
+                sets_.size() - 1,
+                receivers_.size(),
+                0,
+                index};
     for (std::size_t lane = index; lane <= index + count; ++lane) {
-      if (active_[lane].lane->work().tokens.size() == position + 1) receivers_.push_back({active_[lane].lane.get(), 0});
+      if (active_[lane].lane->work().tokens.size() == position + 1)
+        receivers_.push_back({active_[lane].lane.get(), 0});
     }
     entry.last_receiver = receivers_.size();
     entries_.push_back(entry);
@@ -399,9 +424,14 @@ void Scheduler::add_branches(std::size_t index) {
     const std::size_t to = std::min(node.last_branch, last);
     if (from >= to) continue;
     std::vector<llama_seq_id> set;
-    for (std::size_t branch = from; branch < to; ++branch) set.push_back(lane.branches()[branch - first]);
+    for (std::size_t branch = from; branch < to; ++branch)
+      set.push_back(lane.branches()[branch - first]);
     sets_.push_back(std::move(set));
-    Entry entry{node.token, static_cast<llama_pos>(base + node.depth - 1), sets_.size() - 1, receivers_.size(), 0,
+    Entry entry{node.token,
+                static_cast<llama_pos>(base + node.depth - 1),
+                sets_.size() - 1,
+                receivers_.size(),
+                0,
                 index};
     if (!lane.has_row(i + 1)) receivers_.push_back({&lane, i + 1});
     entry.last_receiver = receivers_.size();
@@ -465,7 +495,8 @@ Result<bool> Scheduler::decode(std::size_t first, std::size_t last) {
   if (status == 0) return true;
   if (status == 1) return false;
   if (status == 2) return stopped("engine", "stopped before the reply was complete");
-  return internal_error("engine", log.text("llama.cpp could not compute a batch (" + std::to_string(status) + ")"));
+  return internal_error(
+      "engine", log.text("llama.cpp could not compute a batch (" + std::to_string(status) + ")"));
 }
 
 void Scheduler::deliver(std::size_t first, std::size_t last) {
@@ -515,13 +546,15 @@ void Scheduler::restart(Run& run) {
   retirement_.retire(std::exchange(spine_, kNoSequence));
   end_wave();
   if (was_alone && !drop_one_prefix()) {
-    run.results[order.front()] =
-        internal_error("engine", "the cache of " + std::to_string(store_.capacity()) +
-                                     " tokens is too small for this request; open the model with more context_cells");
+    run.results[order.front()] = internal_error(
+        "engine",
+        "the cache of " + std::to_string(store_.capacity()) +
+            " tokens is too small for this request; open the model with more context_cells");
     order.clear();
   }
   end_wave();
-  order.insert(order.end(), run.order.begin() + static_cast<std::ptrdiff_t>(run.next), run.order.end());
+  order.insert(order.end(), run.order.begin() + static_cast<std::ptrdiff_t>(run.next),
+               run.order.end());
   run.order = std::move(order);
   run.next = 0;
   sort_by_tokens(run.works, run.order, run.common);

@@ -14,6 +14,7 @@
 
 #include "hone/base/result.hpp"
 #include "hone/lm/local.hpp"
+
 #include "lm/local/kv_store.hpp"
 #include "lm/local/lane.hpp"
 #include "lm/local/tokenizer.hpp"
@@ -30,12 +31,13 @@ struct ScheduleLimits {
   bool exact = false;
 };
 
-// Requests are taken in the order of their tokens, which is a depth-first walk of the trie: what two neighbours
-// share is computed once, as tokens of several sequences. Prompt tokens of new lanes and reply tokens of live
-// ones go into the same batches. Prefixes outlive the call (least recently used go first).
+// Requests are taken in the order of their tokens, which is a depth-first walk of the trie: what
+// two neighbours share is computed once, as tokens of several sequences. Prompt tokens of new lanes
+// and reply tokens of live ones go into the same batches. Prefixes outlive the call (least recently
+// used go first).
 //
-// In exact mode cells rise along every path: nothing is freed while a lane lives, and a lane that opens an inner
-// node of the trie waits until it can be placed directly above its own prefix.
+// In exact mode cells rise along every path: nothing is freed while a lane lives, and a lane that
+// opens an inner node of the trie waits until it can be placed directly above its own prefix.
 class Scheduler {
  public:
   // What a test wants to see of each row: the tokens before it and the logits.
@@ -73,9 +75,9 @@ class Scheduler {
   struct Entry {
     Token token;
     llama_pos position;
-    std::size_t set;          // index into sets_
+    std::size_t set;  // index into sets_
     std::size_t first_receiver = 0, last_receiver = 0;
-    std::size_t charge = 0;   // index into active_
+    std::size_t charge = 0;  // index into active_
   };
   struct Source {
     int sequence = kNoSequence;
@@ -85,9 +87,9 @@ class Scheduler {
   // The run in progress.
   struct Run {
     std::span<const Work> works;
-    std::vector<std::size_t> order;  // by tokens
-    std::vector<std::size_t> common; // order[i] shares so many tokens with order[i - 1]
-    std::size_t next = 0;            // position in order
+    std::vector<std::size_t> order;   // by tokens
+    std::vector<std::size_t> common;  // order[i] shares so many tokens with order[i - 1]
+    std::size_t next = 0;             // position in order
     std::vector<std::optional<Result<LmReply>>> results;
     std::vector<std::size_t> computed;
     std::vector<std::size_t> generated;

@@ -19,7 +19,8 @@ std::size_t tokens_within(const Tokenizer& tokenizer, const Tokens& tokens, std:
 }
 
 std::size_t common_prefix(const Tokens& a, const Tokens& b) {
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                                  a.begin());
 }
 
 struct BuildNode {
@@ -30,7 +31,8 @@ struct BuildNode {
 class TrieBuilder {
  public:
   TrieBuilder(const LabelSlot& slot, const Tokenizer& tokenizer) {
-    for (const std::string& label : slot.labels) trie_.labels.push_back(tokenizer.encode(slot.lead + label));
+    for (const std::string& label : slot.labels)
+      trie_.labels.push_back(tokenizer.encode(slot.lead + label));
     std::size_t context = trie_.labels.front().size();
     for (const Tokens& label : trie_.labels) {
       context = std::min({context, common_prefix(label, trie_.labels.front()),
@@ -38,7 +40,8 @@ class TrieBuilder {
     }
     trie_.context.assign(trie_.labels.front().begin(),
                          trie_.labels.front().begin() + static_cast<std::ptrdiff_t>(context));
-    for (Tokens& label : trie_.labels) label.erase(label.begin(), label.begin() + static_cast<std::ptrdiff_t>(context));
+    for (Tokens& label : trie_.labels)
+      label.erase(label.begin(), label.begin() + static_cast<std::ptrdiff_t>(context));
 
     close_ = tokenizer.encode(slot.close);
   }
@@ -50,7 +53,8 @@ class TrieBuilder {
     for (std::size_t i = 0; i < paths.size(); ++i) {
       // A label that begins another is told apart from it by what follows it.
       const bool begins_another = !build_[paths[i].back()].children.empty() && !close_.empty();
-      for (std::size_t k = 0; k + 1 < paths[i].size(); ++k) need(paths[i][k], {i, trie_.labels[i][k]});
+      for (std::size_t k = 0; k + 1 < paths[i].size(); ++k)
+        need(paths[i][k], {i, trie_.labels[i][k]});
       if (begins_another) need(paths[i].back(), {i, close_.front()});
     }
     trie_.terms.emplace_back(std::move(needs_[0]));
@@ -113,17 +117,20 @@ Result<std::shared_ptr<llama_sampler>> compile_grammar(const TextSlot& slot, boo
   }
   LogCapture log;
   llama_sampler* sampler = llama_sampler_init_grammar(tokenizer.vocab(), text.c_str(), root);
-  if (sampler == nullptr) return bad_request("grammar of " + slot.field, log.text("it does not parse"));
+  if (sampler == nullptr)
+    return bad_request("grammar of " + slot.field, log.text("it does not parse"));
   return std::shared_ptr<llama_sampler>(sampler, SamplerDeleter());
 }
 
 Result<void> add_text_slot(SlotStep& step, const TextSlot& slot, const Tokenizer& tokenizer) {
   if (slot.grammar.empty() && slot.stop.empty()) {
-    return bad_request("reply plan, " + slot.field, "a value without a grammar needs a stop string");
+    return bad_request("reply plan, " + slot.field,
+                       "a value without a grammar needs a stop string");
   }
   step.text = &slot;
   step.space_first = slot.lead.ends_with(' ');
-  step.pushed = step.forced + (step.space_first ? slot.lead.substr(0, slot.lead.size() - 1) : slot.lead);
+  step.pushed =
+      step.forced + (step.space_first ? slot.lead.substr(0, slot.lead.size() - 1) : slot.lead);
   step.pushed_tokens = tokenizer.encode(step.pushed);
   if (slot.grammar.empty()) return {};
   auto grammar = compile_grammar(slot, step.space_first, tokenizer);
@@ -133,7 +140,8 @@ Result<void> add_text_slot(SlotStep& step, const TextSlot& slot, const Tokenizer
 }
 
 Result<void> add_label_slot(SlotStep& step, const LabelSlot& slot, const Tokenizer& tokenizer) {
-  if (slot.labels.empty()) return bad_request("reply plan, " + slot.field, "a choice needs at least one label");
+  if (slot.labels.empty())
+    return bad_request("reply plan, " + slot.field, "a choice needs at least one label");
   if (!slot.bias.empty() && slot.bias.size() != slot.labels.size()) {
     return bad_request("reply plan, " + slot.field, "there must be one bias a label");
   }
@@ -141,7 +149,8 @@ Result<void> add_label_slot(SlotStep& step, const LabelSlot& slot, const Tokeniz
   step.trie = TrieBuilder(slot, tokenizer).build();
   step.pushed = step.forced;
   step.pushed_tokens = tokenizer.encode(step.pushed);
-  step.pushed_tokens.insert(step.pushed_tokens.end(), step.trie.context.begin(), step.trie.context.end());
+  step.pushed_tokens.insert(step.pushed_tokens.end(), step.trie.context.begin(),
+                            step.trie.context.end());
   return {};
 }
 

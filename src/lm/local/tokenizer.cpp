@@ -27,8 +27,8 @@ Tokens Tokenizer::raw(std::string_view text, bool special) const {
                                       static_cast<std::int32_t>(tokens.size()), false, special);
   if (count < 0) {
     tokens.resize(static_cast<std::size_t>(-static_cast<std::int64_t>(count)));
-    count = llama_tokenize(vocab_, text.data(), length, tokens.data(), static_cast<std::int32_t>(tokens.size()), false,
-                           special);
+    count = llama_tokenize(vocab_, text.data(), length, tokens.data(),
+                           static_cast<std::int32_t>(tokens.size()), false, special);
   }
   tokens.resize(static_cast<std::size_t>(std::max(count, 0)));
   return tokens;
@@ -39,16 +39,20 @@ Tokens Tokenizer::encode(std::string_view text, bool special) const {
   if (!adds_space_) return raw(text, special);
   // SentencePiece puts a space before every text it is given; after a line break it does not.
   Tokens tokens = raw("\n" + std::string(text), special);
-  if (tokens.size() < line_break_.size() || !std::equal(line_break_.begin(), line_break_.end(), tokens.begin())) {
+  if (tokens.size() < line_break_.size() ||
+      !std::equal(line_break_.begin(), line_break_.end(), tokens.begin())) {
     return raw(text, special);
   }
   tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(line_break_.size()));
   return tokens;
 }
 
-Tokens Tokenizer::encode_start(std::string_view text) const { return raw(text, false); }
+Tokens Tokenizer::encode_start(std::string_view text) const {
+  return raw(text, false);
+}
 
-std::shared_ptr<const Tokens> Tokenizer::cached(const Hash& key, std::string_view text, bool special, bool start) {
+std::shared_ptr<const Tokens> Tokenizer::cached(const Hash& key, std::string_view text,
+                                                bool special, bool start) {
   if (const auto found = index_.find(key); found != index_.end()) {
     recent_.splice(recent_.begin(), recent_, found->second);
     return found->second->tokens;
@@ -67,17 +71,19 @@ std::shared_ptr<const Tokens> Tokenizer::cached(const Hash& key, std::string_vie
 
 std::string Tokenizer::piece(Token token) const {
   std::array<char, 64> buffer{};
-  const std::int32_t length =
-      llama_token_to_piece(vocab_, token, buffer.data(), static_cast<std::int32_t>(buffer.size()), 0, false);
+  const std::int32_t length = llama_token_to_piece(
+      vocab_, token, buffer.data(), static_cast<std::int32_t>(buffer.size()), 0, false);
   if (length >= 0) return std::string(buffer.data(), static_cast<std::size_t>(length));
   std::string longer(static_cast<std::size_t>(-length), '\0');
-  const std::int32_t written = llama_token_to_piece(vocab_, token, longer.data(), -length, 0, false);
+  const std::int32_t written =
+      llama_token_to_piece(vocab_, token, longer.data(), -length, 0, false);
   longer.resize(static_cast<std::size_t>(std::max(written, 0)));
   return longer;
 }
 
 Token Tokenizer::empty_prompt_token() const {
-  for (const Token token : {llama_vocab_bos(vocab_), llama_vocab_eos(vocab_), llama_vocab_nl(vocab_)}) {
+  for (const Token token :
+       {llama_vocab_bos(vocab_), llama_vocab_eos(vocab_), llama_vocab_nl(vocab_)}) {
     if (token != LLAMA_TOKEN_NULL) return token;
   }
   return 0;
@@ -88,7 +94,8 @@ const std::vector<bool>& Tokenizer::begins_with_space() {
     begins_with_space_.resize(size_);
     for (std::size_t i = 0; i < size_; ++i) {
       const std::string text = piece(static_cast<Token>(i));
-      begins_with_space_[i] = text.size() > 1 && text[0] == ' ' && text[1] != ' ' && text[1] != '\n';
+      begins_with_space_[i] =
+          text.size() > 1 && text[0] == ' ' && text[1] != ' ' && text[1] != '\n';
     }
   }
   return begins_with_space_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hone/base/hash.hpp"
+
 #include "lm/local/llama_handles.hpp"
 
 namespace hone::local {
@@ -19,13 +20,14 @@ class Tokenizer {
  public:
   explicit Tokenizer(const llama_vocab* vocab);
 
-  // Tokens of `text` as a continuation of other text. With `special`, names of control tokens in it become those
-  // tokens: only for text of a chat template, never for what a user wrote.
+  // Tokens of `text` as a continuation of other text. With `special`, names of control tokens in it
+  // become those tokens: only for text of a chat template, never for what a user wrote.
   Tokens encode(std::string_view text, bool special = false) const;
   // As above for the beginning of a running text, where some vocabularies put a space of their own.
   Tokens encode_start(std::string_view text) const;
   // As encode() (or encode_start()), remembered under `key`.
-  std::shared_ptr<const Tokens> cached(const Hash& key, std::string_view text, bool special, bool start = false);
+  std::shared_ptr<const Tokens> cached(const Hash& key, std::string_view text, bool special,
+                                       bool start = false);
 
   // Bytes a token stands for; empty for control tokens. May be part of a UTF-8 character.
   std::string piece(Token token) const;
@@ -40,7 +42,8 @@ class Tokenizer {
 
   // Whether a token's text begins with a space and goes on. Built at the first use.
   const std::vector<bool>& begins_with_space();
-  // One token for every first byte a token may begin with, the shortest: enough to see whether a grammar can go on.
+  // One token for every first byte a token may begin with, the shortest: enough to see whether a
+  // grammar can go on.
   const Tokens& first_byte_tokens();
 
  private:

@@ -1,0 +1,162 @@
+// Bad models, bad requests, stops.
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "hone/base/file.hpp"
+
+#include "lm/local/model_fixture.hpp"
+#include "lm/temporary_folder.hpp"
+
+namespace hone::local {
+namespace {
+
+using tests::TemporaryFolder;
+
+class ModelFaults : public ModelTest {};
+
+Error open_error(const std::filesystem::path& path) {
+  LocalOptions options;
+  options.model = path;
+  options.context_cells = 512;
+  const auto opened = LocalLm::open(options);
+  EXPECT_FALSE(opened);
+  return opened ? Error{} : opened.error();
+}
+
+TEST(LocalOpen, NamesWhatIsMissing) {
+  const Error error = open_error("nowhere/model.gguf");
+  EXPECT_EQ(error.kind, ErrorKind::bad_request);
+  EXPECT_EQ(error.text(), "nowhere/model.gguf: there is no such model file");
+}
+
+TEST(LocalOpen, QuantizingNeedsAKnownType) {
+  const auto done = quantize_gguf("in.gguf", "out.gguf", "Q4_00");
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("did you mean Q4_0"), std::string::npos)
+      << done.error().text();
+}
+
+TEST_F(ModelFaults, TruncatedFile) {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(smollm2_path(), folder / "cut.gguf");
+  for (const std::uintmax_t size : {30'000'000U, 100'000U, 5U}) {
+    std::filesystem::resize_file(folder / "cut.gguf", size);
+    const Error error = open_error(folder / "cut.gguf");
+    EXPECT_EQ(error.kind, ErrorKind::bad_request) << error.text();
+    EXPECT_NE(error.text().find("cut.gguf"), std::string::npos);
+  }
+}
+
+TEST_F(ModelFaults, UnknownArchitecture) {
+  const TemporaryFolder folder;
+  std::string bytes = read_file(smollm2_path()).value();
+  const std::size_t place = bytes.find("general.architecture");
+  ASSERT_NE(place, std::string::npos);
+  const std::size_t name = bytes.find("llama", place);
+  bytes.replace(name, 5, "lamma");
+  std::ofstream(folder / "odd.gguf", std::ios::binary) << bytes;
+  const Error error = open_error(folder / "odd.gguf");
+  EXPECT_EQ(error.kind, ErrorKind::bad_request);
+  EXPECT_NE(error.message.find("lamma"), std::string::npos) << error.text();
+}
+
+TEST_F(ModelFaults, LogitsThatAreNotNumbers) {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(smollm2_path(), folder / "nan.gguf");
+  gguf_init_params params{true, nullptr};
+  gguf_context* file = gguf_init_from_file((folder / "nan.gguf").c_str(), params);
+  ASSERT_NE(file, nullptr);
+  const std::int64_t tensor = gguf_find_tensor(file, "output_norm.weight");
+  ASSERT_GE(tensor, 0);
+  const std::size_t offset = gguf_get_data_offset(file) + gguf_get_tensor_offset(file, tensor);
+  gguf_free(file);
+  {
+    std::fstream out(folder / "nan.gguf", std::ios::binary | std::ios::in | std::ios::out);
+    out.seekp(static_cast<std::streamoff>(offset));
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for (int i = 0; i < 64; ++i) out.write(reinterpret_cast<const char*>(&nan), sizeof nan);
+  }
+  LocalOptions options;
+  options.model = folder / "nan.gguf";
+  options.context_cells = 512;
+  const auto lm = LocalLm::open(options).value();
+  const std::vector<LmRequest> requests = {
+      make_request(text_prompt("", "A"), {LabelSlot{"l", " ", {"x", "y"}, "", {}}}),
+      make_request(text_prompt("", "B"), {TextSlot{"t", " ", "", {"\n"}, 4}})};
+  for (const auto& reply : lm->complete(requests, {})) {
+    ASSERT_FALSE(reply);
+    EXPECT_EQ(reply.error().kind, ErrorKind::internal);
+    EXPECT_NE(reply.error().message.find("not numbers"), std::string::npos) << reply.error().text();
+  }
+}
+
+TEST_F(ModelFaults, PromptsThatDoNotFitAreNamedAndLeaveTheOthersAlone) {
+  auto impl = open(false, 256);
+  std::string demo = "A long demo";
+  for (int i = 0; i < 200; ++i) demo += " and more of it";
+  const std::vector<LmRequest> requests = {
+      make_request(text_prompt("Short.", " Yes?"), {LabelSlot{"l", " ", {"x", "y"}, "", {}}}),
+      make_request(Prompt(std::make_shared<const Segments>(Segments{
+                              Segment(Role::text, "Instruction."), Segment(Role::text, demo)}),
+                          {Segment(Role::text, "\nInput")}),
+                   {LabelSlot{"l", " ", {"x", "y"}, "", {}}})};
+  const auto replies = impl->complete(requests, {});
+  EXPECT_TRUE(replies[0]);
+  ASSERT_FALSE(replies[1]);
+  const Error& error = replies[1].error();
+  EXPECT_EQ(error.kind, ErrorKind::bad_request);
+  EXPECT_NE(error.message.find("256"), std::string::npos);
+  EXPECT_NE(error.message.find("part 2 of 3"), std::string::npos) << error.text();
+  EXPECT_NE(error.message.find("A long demo"), std::string::npos);
+}
+
+TEST_F(ModelFaults, AGrammarThatDoesNotParse) {
+  auto impl = open(false, 256);
+  const auto replies = impl->complete(
+      std::vector<LmRequest>{
+          make_request(text_prompt("", "A"), {TextSlot{"t", " ", "root ::= (", {}, 4}}),
+          make_request(text_prompt("", "A"), {TextSlot{"t", " ", "", {}, 4}}),
+          make_request(text_prompt("", "A"), {LabelSlot{"t", " ", {}, "", {}}}),
+          make_request(text_prompt("", "A"), {LabelSlot{"t", " ", {"a", "b"}, "", {}}})},
+      {});
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_FALSE(replies[i]) << i;
+    EXPECT_EQ(replies[i].error().kind, ErrorKind::bad_request);
+  }
+  EXPECT_TRUE(replies[3]);
+}
+
+TEST_F(ModelFaults, AStopEndsACallAndTheEngineGoesOn) {
+  auto impl = open(false, 512);
+  const std::vector<LmRequest> requests = {
+      make_request(text_prompt("", "One"), {TextSlot{"t", " ", "", {"never"}, 200}}),
+      make_request(text_prompt("", "Two"), {TextSlot{"t", " ", "", {"never"}, 200}})};
+  std::stop_source stop;
+  int rows = 0;
+  impl->scheduler().observe_rows([&](const Tokens&, std::span<const float>) {
+    if (++rows == 6) stop.request_stop();
+  });
+  for (const auto& reply : impl->complete(requests, stop.get_token())) {
+    ASSERT_FALSE(reply);
+    EXPECT_EQ(reply.error().kind, ErrorKind::stopped);
+  }
+  EXPECT_LE(rows, 8);
+  impl->scheduler().observe_rows({});
+  EXPECT_EQ(impl->counters().used_cells, 0U);
+  auto request = make_request(text_prompt("", "Three"), {TextSlot{"t", " ", "", {"never"}, 2}});
+  EXPECT_TRUE(impl->complete(std::vector<LmRequest>{request}, {}).front());
+}
+
+TEST_F(ModelFaults, AnAdapterThatIsNone) {
+  LocalOptions options;
+  options.model = smollm2_path();
+  options.context_cells = 256;
+  options.lora = smollm2_path();
+  const auto opened = LocalLm::open(options);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::bad_request);
+}
+
+}  // namespace
+}  // namespace hone::local

@@ -1,0 +1,69 @@
+#include "lm/local/machine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "lm/temporary_folder.hpp"
+
+namespace hone::local {
+namespace {
+
+using tests::TemporaryFolder;
+
+void write(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+TEST(Machine, HasAtLeastOneThread) {
+  EXPECT_GE(usable_threads(), 1U);
+  EXPECT_FALSE(machine_name().empty());
+}
+
+TEST(Machine, NamesWhatIsNotAModelFile) {
+  const TemporaryFolder folder;
+  EXPECT_NE(check_gguf(folder.path() / "none.gguf").error().message.find("no such"),
+            std::string::npos);
+  EXPECT_NE(check_gguf(folder.path()).error().message.find("not a file"), std::string::npos);
+  write(folder.path() / "text.gguf", "hello");
+  EXPECT_NE(check_gguf(folder.path() / "text.gguf").error().message.find("not a GGUF"),
+            std::string::npos);
+  write(folder.path() / "empty.gguf", "");
+  EXPECT_FALSE(check_gguf(folder.path() / "empty.gguf"));
+}
+
+TEST(Machine, ContentIdFollowsTheContent) {
+  const TemporaryFolder folder;
+  std::string bytes(5'000'000, 'x');
+  write(folder.path() / "a", bytes);
+  write(folder.path() / "b", bytes);
+  EXPECT_EQ(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value());
+  bytes.back() = 'y';
+  write(folder.path() / "b", bytes);
+  EXPECT_NE(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value());
+  write(folder.path() / "c", "tiny");
+  EXPECT_EQ(content_id(folder.path() / "c").value().size(), 32U);
+  EXPECT_FALSE(content_id(folder.path() / "none"));
+}
+
+TEST(Machine, TuningComesBack) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(load_tuning(folder.path(), "model"));
+  const LocalTuning tuning{false, 32, 256};
+  ASSERT_TRUE(save_tuning(folder.path() / "new", "model", tuning));
+  EXPECT_EQ(load_tuning(folder.path() / "new", "model"), tuning);
+  EXPECT_FALSE(load_tuning(folder.path() / "new", "other model"));
+}
+
+TEST(Machine, ADamagedTuningCountsAsNone) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(save_tuning(folder.path(), "model", LocalTuning{}));
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    write(entry.path(), "{\"width\": ");
+  EXPECT_FALSE(load_tuning(folder.path(), "model"));
+}
+
+}  // namespace
+}  // namespace hone::local
