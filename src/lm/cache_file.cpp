@@ -29,7 +29,9 @@ Statement prepare(sqlite3* database, const char* sql) {
   return Statement(statement);
 }
 
-bool run(sqlite3* database, const char* sql) { return sqlite3_exec(database, sql, nullptr, nullptr, nullptr) == SQLITE_OK; }
+bool run(sqlite3* database, const char* sql) {
+  return sqlite3_exec(database, sql, nullptr, nullptr, nullptr) == SQLITE_OK;
+}
 
 std::optional<int> number(sqlite3* database, const char* sql) {
   const Statement statement = prepare(database, sql);
@@ -57,9 +59,11 @@ Error cannot_use(const std::filesystem::path& path, sqlite3* database) {
   const int code = database == nullptr ? SQLITE_NOMEM : sqlite3_errcode(database) & 0xFF;
   const std::string words = database == nullptr ? "out of memory" : sqlite3_errmsg(database);
   if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) {
-    return bad_request(path.string(), "is damaged or no cache file (" + words + "); delete it or name another one");
+    return bad_request(path.string(), "is damaged or no cache file (" + words +
+                                          "); delete it or name another one");
   }
-  if (code == SQLITE_BUSY || code == SQLITE_LOCKED) return temporary(path.string(), "is locked by another process");
+  if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+    return temporary(path.string(), "is locked by another process");
   return bad_request(path.string(), "cannot be used as a cache: " + words);
 }
 
@@ -93,15 +97,18 @@ Result<std::unique_ptr<CacheFile>> CacheFile::open(const std::filesystem::path& 
     return bad_request(path.string(), "is a database, but no cache of hone's; name another file");
   }
   if (*version > kVersion) {
-    return bad_request(path.string(), "was made by a newer hone (cache version " + std::to_string(*version) +
-                                          ", this one knows " + std::to_string(kVersion) +
+    return bad_request(path.string(), "was made by a newer hone (cache version " +
+                                          std::to_string(*version) + ", this one knows " +
+                                          std::to_string(kVersion) +
                                           "); update hone, or name another file");
   }
   const std::string marks = "PRAGMA application_id = " + std::to_string(kApplicationId) +
                             "; PRAGMA user_version = " + std::to_string(kVersion);
-  const char* table = "CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID";
-  if (!run(raw, "PRAGMA journal_mode = WAL") || !run(raw, "PRAGMA synchronous = NORMAL") || !run(raw, "BEGIN IMMEDIATE") ||
-      !run(raw, table) || !run(raw, marks.c_str()) || !run(raw, "COMMIT")) {
+  const char* table =
+      "CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID";
+  if (!run(raw, "PRAGMA journal_mode = WAL") || !run(raw, "PRAGMA synchronous = NORMAL") ||
+      !run(raw, "BEGIN IMMEDIATE") || !run(raw, table) || !run(raw, marks.c_str()) ||
+      !run(raw, "COMMIT")) {
     return cannot_use(path, raw);
   }
   state->find = prepare(raw, "SELECT json FROM reply WHERE key = ?1");
@@ -110,7 +117,8 @@ Result<std::unique_ptr<CacheFile>> CacheFile::open(const std::filesystem::path& 
   return std::unique_ptr<CacheFile>(new CacheFile(std::move(state)));
 }
 
-std::vector<std::optional<LmReply>> CacheFile::find(std::span<const Hash> keys, std::size_t& failures) const {
+std::vector<std::optional<LmReply>> CacheFile::find(std::span<const Hash> keys,
+                                                    std::size_t& failures) const {
   std::vector<std::optional<LmReply>> found(keys.size());
   const std::lock_guard lock(state_->mutex);
   sqlite3_stmt* statement = state_->find.get();

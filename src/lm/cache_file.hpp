@@ -21,7 +21,8 @@ class CacheFile {
   static Result<std::unique_ptr<CacheFile>> open(const std::filesystem::path& path);
   ~CacheFile();
 
-  // One entry a key: the reply or nothing. What cannot be read counts into `failures` and is nothing.
+  // One entry a key: the reply or nothing. What cannot be read counts into `failures` and is
+  // nothing.
   std::vector<std::optional<LmReply>> find(std::span<const Hash> keys, std::size_t& failures) const;
   // All in one transaction; the number that could not be saved.
   std::size_t save(std::span<const std::pair<Hash, LmReply>> replies) const;

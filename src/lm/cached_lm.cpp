@@ -6,8 +6,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "cache_file.hpp"
 #include "hone/base/text.hpp"
+
+#include "cache_file.hpp"
 #include "reply_json.hpp"
 #include "reply_memory.hpp"
 
@@ -22,7 +23,8 @@ struct Flight {
 }  // namespace
 
 struct ResponseCache {
-  ResponseCache(std::shared_ptr<const Lm> model, std::size_t max_bytes) : inner(std::move(model)), memory(max_bytes) {}
+  ResponseCache(std::shared_ptr<const Lm> model, std::size_t max_bytes)
+      : inner(std::move(model)), memory(max_bytes) {}
 
   std::shared_ptr<const Lm> inner;
   std::unique_ptr<CacheFile> file;
@@ -36,10 +38,12 @@ struct ResponseCache {
 
 namespace {
 
-// One complete(): every request is answered from memory, led by this call, or follows somebody's flight.
+// One complete(): every request is answered from memory, led by this call, or follows somebody's
+// flight.
 class CachedBatch {
  public:
-  CachedBatch(ResponseCache& cache, std::span<const LmRequest> requests, const std::stop_token& stop)
+  CachedBatch(ResponseCache& cache, std::span<const LmRequest> requests,
+              const std::stop_token& stop)
       : cache_(cache), requests_(requests), stop_(stop), results_(requests.size()) {}
   ~CachedBatch();
   CachedBatch(const CachedBatch&) = delete;
@@ -91,14 +95,16 @@ std::vector<Result<LmReply>> CachedBatch::run() {
 // An exception out of the inner model must not leave others waiting for ever.
 CachedBatch::~CachedBatch() {
   for (Leader& leader : leaders_) {
-    if (leader.flight != nullptr) land(leader, stopped("response cache", "the call that was to answer failed"));
+    if (leader.flight != nullptr)
+      land(leader, stopped("response cache", "the call that was to answer failed"));
   }
 }
 
 void CachedBatch::board(std::span<const std::size_t> indices) {
   std::vector<Hash> keys;
   keys.reserve(indices.size());
-  for (const std::size_t index : indices) keys.push_back(request_key(cache_.inner->info(), requests_[index]));
+  for (const std::size_t index : indices)
+    keys.push_back(request_key(cache_.inner->info(), requests_[index]));
   const std::lock_guard lock(cache_.mutex);
   for (std::size_t i = 0; i < indices.size(); ++i) {
     if (const LmReply* kept = cache_.memory.find(keys[i])) {
@@ -127,7 +133,8 @@ void CachedBatch::ask_file() {
     land(leaders_[i], *found[i]);
     take(leaders_[i].index, *found[i]);
   }
-  const std::size_t hits = std::erase_if(leaders_, [](const Leader& leader) { return leader.flight == nullptr; });
+  const std::size_t hits =
+      std::erase_if(leaders_, [](const Leader& leader) { return leader.flight == nullptr; });
   const std::lock_guard lock(cache_.mutex);
   cache_.stats.file_hits += hits;
   cache_.stats.file_failures += failures;
@@ -156,7 +163,8 @@ void CachedBatch::ask_model() {
   cache_.stats.file_failures += failures;
 }
 
-// Gives back the requests whose flight was stopped by its own caller: this one did not ask for that.
+// Gives back the requests whose flight was stopped by its own caller: this one did not ask for
+// that.
 std::vector<std::size_t> CachedBatch::follow() {
   std::vector<std::size_t> again;
   std::unique_lock lock(cache_.mutex);
@@ -199,7 +207,8 @@ void CachedBatch::take(std::size_t index, const LmReply& reply) {
 CachedLm::CachedLm(std::unique_ptr<ResponseCache> cache) : cache_(std::move(cache)) {}
 CachedLm::~CachedLm() = default;
 
-Result<std::unique_ptr<CachedLm>> CachedLm::open(std::shared_ptr<const Lm> inner, CacheOptions options) {
+Result<std::unique_ptr<CachedLm>> CachedLm::open(std::shared_ptr<const Lm> inner,
+                                                 CacheOptions options) {
   auto cache = std::make_unique<ResponseCache>(std::move(inner), options.max_bytes);
   if (options.file) {
     Result<std::unique_ptr<CacheFile>> file = CacheFile::open(*options.file);
@@ -209,9 +218,12 @@ Result<std::unique_ptr<CachedLm>> CachedLm::open(std::shared_ptr<const Lm> inner
   return std::unique_ptr<CachedLm>(new CachedLm(std::move(cache)));
 }
 
-const LmInfo& CachedLm::info() const { return cache_->inner->info(); }
+const LmInfo& CachedLm::info() const {
+  return cache_->inner->info();
+}
 
-std::vector<Result<LmReply>> CachedLm::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+std::vector<Result<LmReply>> CachedLm::complete(std::span<const LmRequest> requests,
+                                                std::stop_token stop) const {
   return CachedBatch(*cache_, requests, stop).run();
 }
 

@@ -25,7 +25,8 @@ LmInfo common_info(const std::vector<std::shared_ptr<const Lm>>& endpoints) {
     if (is_smaller || common.context_tokens == 0) common.context_tokens = info.context_tokens;
   }
   common.identity.clear();
-  for (const std::string& identity : identities) common.identity += (common.identity.empty() ? "" : " | ") + identity;
+  for (const std::string& identity : identities)
+    common.identity += (common.identity.empty() ? "" : " | ") + identity;
   return common;
 }
 
@@ -34,11 +35,14 @@ LmInfo common_info(const std::vector<std::shared_ptr<const Lm>>& endpoints) {
 // Who is busy and who is down.
 struct EndpointPool::Board {
   Board(std::size_t endpoints, EndpointPoolOptions given)
-      : options(std::move(given)), in_flight(endpoints), down_until(endpoints, Clock::TimePoint::min()) {
+      : options(std::move(given)),
+        in_flight(endpoints),
+        down_until(endpoints, Clock::TimePoint::min()) {
     if (options.clock == nullptr) options.clock = std::make_shared<const SystemClock>();
   }
 
-  // The least loaded endpoint that is up and that `tried` does not rule out; the load goes up by one.
+  // The least loaded endpoint that is up and that `tried` does not rule out; the load goes up by
+  // one.
   std::optional<std::size_t> pick(const std::vector<bool>& tried) {
     const Clock::TimePoint now = options.clock->now();
     const std::lock_guard lock(mutex);
@@ -88,7 +92,9 @@ void run_shares(const std::vector<std::shared_ptr<const Lm>>& endpoints, std::ve
   std::optional<std::size_t> here;
   for (std::size_t e = 0; e < shares.size(); ++e) {
     if (shares[e].requests.empty()) continue;
-    if (here) threads.emplace_back([&endpoints, &shares, &stop, e = *here] { run_share(*endpoints[e], shares[e], stop); });
+    if (here)
+      threads.emplace_back(
+          [&endpoints, &shares, &stop, e = *here] { run_share(*endpoints[e], shares[e], stop); });
     here = e;
   }
   if (here) run_share(*endpoints[*here], shares[*here], stop);
@@ -96,16 +102,18 @@ void run_shares(const std::vector<std::shared_ptr<const Lm>>& endpoints, std::ve
 
 }  // namespace
 
-EndpointPool::EndpointPool(std::vector<std::shared_ptr<const Lm>> endpoints, EndpointPoolOptions options)
+EndpointPool::EndpointPool(std::vector<std::shared_ptr<const Lm>> endpoints,
+                           EndpointPoolOptions options)
     : endpoints_(std::move(endpoints)),
       info_(common_info(endpoints_)),
       board_(std::make_unique<Board>(endpoints_.size(), std::move(options))) {}
 EndpointPool::~EndpointPool() = default;
 
-std::vector<Result<LmReply>> EndpointPool::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+std::vector<Result<LmReply>> EndpointPool::complete(std::span<const LmRequest> requests,
+                                                    std::stop_token stop) const {
   const std::string count = std::to_string(endpoints_.size());
-  std::vector<Result<LmReply>> results(requests.size(),
-                                       temporary("endpoint pool", "all " + count + " endpoints are down for now"));
+  std::vector<Result<LmReply>> results(
+      requests.size(), temporary("endpoint pool", "all " + count + " endpoints are down for now"));
   std::vector<std::vector<bool>> tried(requests.size(), std::vector<bool>(endpoints_.size()));
   std::vector<std::size_t> open(requests.size());
   for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
@@ -131,7 +139,9 @@ std::vector<Result<LmReply>> EndpointPool::complete(std::span<const LmRequest> r
         if (!reply && reply.error().is_retryable()) {
           failed = true;
           open.push_back(index);
-          reply = temporary("endpoint pool", "all " + count + " endpoints are down; the last one: " + reply.error().text());
+          reply = temporary(
+              "endpoint pool",
+              "all " + count + " endpoints are down; the last one: " + reply.error().text());
         }
         results[index] = std::move(reply);
       }

@@ -19,8 +19,9 @@ std::string taken(char* text) {
   return copy;
 }
 
-// A peer that closes a TLS connection raises SIGPIPE in whoever writes to it, and a library must neither die of
-// that nor change the process's handlers: blocked here for this thread, and swallowed if one came meanwhile.
+// A peer that closes a TLS connection raises SIGPIPE in whoever writes to it, and a library must
+// neither die of that nor change the process's handlers: blocked here for this thread, and
+// swallowed if one came meanwhile.
 class PipeSignalGuard {
  public:
   PipeSignalGuard() {
@@ -89,8 +90,10 @@ bool is_hopeless(CURLcode code) {
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_WRITE_ERROR: return true;
-    default: return false;
+    case CURLE_WRITE_ERROR:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -120,7 +123,8 @@ Answer answer_of(Transfer& transfer, CURLcode code) {
 
 }  // namespace
 
-// Declared in this order so that handles go before the list they use and the multi handle that holds connections.
+// Declared in this order so that handles go before the list they use and the multi handle that
+// holds connections.
 struct Session::State {
   Config config;
   std::unique_ptr<curl_slist, ListDeleter> headers;
@@ -161,7 +165,8 @@ struct Session::State {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(config.connect_timeout.count()));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(config.connect_timeout.count()));
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(config.timeout.count()));
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hone");
     if (config.bypass_proxy) curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
@@ -183,7 +188,8 @@ Session::Session(const Config& config) : state_(std::make_unique<State>()) {
   if (!config.bearer.empty()) state_->add_header("Authorization: Bearer " + config.bearer);
   state_->multi.reset(curl_multi_init());
   if (state_->multi == nullptr) throw std::bad_alloc();
-  curl_multi_setopt(state_->multi.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(config.keep_connections));
+  curl_multi_setopt(state_->multi.get(), CURLMOPT_MAXCONNECTS,
+                    static_cast<long>(config.keep_connections));
 }
 
 Session::~Session() {
@@ -213,9 +219,12 @@ void Session::start(std::size_t tag, const std::string& url, std::string_view bo
   ++state.running;
 }
 
-std::size_t Session::in_flight() const { return state_->running; }
+std::size_t Session::in_flight() const {
+  return state_->running;
+}
 
-void Session::pump(std::chrono::milliseconds wait, const std::function<void(std::size_t, Answer)>& done) {
+void Session::pump(std::chrono::milliseconds wait,
+                   const std::function<void(std::size_t, Answer)>& done) {
   State& state = *state_;
   CURLM* multi = state.multi.get();
   const std::optional<PipeSignalGuard> guard = state.guard();
@@ -237,17 +246,22 @@ void Session::pump(std::chrono::milliseconds wait, const std::function<void(std:
   }
 }
 
-void Session::wake() { curl_multi_wakeup(state_->multi.get()); }
+void Session::wake() {
+  curl_multi_wakeup(state_->multi.get());
+}
 
 void Session::drop_all() {
   if (state_->running == 0) return;
   for (const auto& transfer : state_->all) {
-    const bool is_idle = std::find(state_->idle.begin(), state_->idle.end(), transfer.get()) != state_->idle.end();
+    const bool is_idle =
+        std::find(state_->idle.begin(), state_->idle.end(), transfer.get()) != state_->idle.end();
     if (!is_idle) state_->retire(*transfer);
   }
 }
 
-SessionPool::SessionPool(Config config) : config_(std::move(config)) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+SessionPool::SessionPool(Config config) : config_(std::move(config)) {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 SessionPool::~SessionPool() {
   idle_.clear();
@@ -278,20 +292,25 @@ Result<Url> parse_url(std::string_view text) {
     char* out = nullptr;
     return curl_url_get(url.get(), which, &out, 0) == CURLUE_OK ? taken(out) : std::string();
   };
-  // The scheme is looked for by hand since curl would take "localhost:8080" for a scheme it does not know.
-  if (copy.find("://") == std::string::npos || curl_url_set(url.get(), CURLUPART_URL, copy.c_str(), 0) != CURLUE_OK) {
-    return bad_request("server URL", "'" + copy + "' is no URL; expected something like http://127.0.0.1:8080/v1");
+  // The scheme is looked for by hand since curl would take "localhost:8080" for a scheme it does
+  // not know.
+  if (copy.find("://") == std::string::npos ||
+      curl_url_set(url.get(), CURLUPART_URL, copy.c_str(), 0) != CURLUE_OK) {
+    return bad_request(
+        "server URL", "'" + copy + "' is no URL; expected something like http://127.0.0.1:8080/v1");
   }
   const std::string scheme = part(CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") {
     return bad_request("server URL", "'" + copy + "' is neither http nor https");
   }
   if (!part(CURLUPART_USER).empty() || !part(CURLUPART_PASSWORD).empty()) {
-    return bad_request("server URL", "holds a user name or password, which would end up in logs and caches; "
-                                     "put the key into OPENAI_API_KEY instead");
+    return bad_request("server URL",
+                       "holds a user name or password, which would end up in logs and caches; "
+                       "put the key into OPENAI_API_KEY instead");
   }
   if (!part(CURLUPART_QUERY).empty()) {
-    return bad_request("server URL", "'" + copy + "' has a query; only a base path such as /v1 is possible");
+    return bad_request("server URL",
+                       "'" + copy + "' has a query; only a base path such as /v1 is possible");
   }
   Url parsed;
   parsed.is_https = scheme == "https";

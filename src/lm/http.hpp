@@ -1,4 +1,5 @@
-// HTTP POSTs over libcurl: kept-alive connections, many requests at once from one thread, wake-up on stop.
+// HTTP POSTs over libcurl: kept-alive connections, many requests at once from one thread, wake-up
+// on stop.
 #pragma once
 
 #include <chrono>
@@ -48,7 +49,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // `url` and `body` must live until the transfer is done or dropped; `tag` comes back with the answer.
+  // `url` and `body` must live until the transfer is done or dropped; `tag` comes back with the
+  // answer.
   void start(std::size_t tag, const std::string& url, std::string_view body);
   std::size_t in_flight() const;
   // Moves transfers on and hands over what is done; waits for something to happen, at most `wait`.
@@ -63,7 +65,8 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
-// Sessions nobody uses at the moment, last used first, so that their connections are still open. Thread safe.
+// Sessions nobody uses at the moment, last used first, so that their connections are still open.
+// Thread safe.
 class SessionPool {
  public:
   explicit SessionPool(Config config);
@@ -73,7 +76,8 @@ class SessionPool {
 
   class Lease {
    public:
-    Lease(const SessionPool& pool, std::unique_ptr<Session> session) : pool_(&pool), session_(std::move(session)) {}
+    Lease(const SessionPool& pool, std::unique_ptr<Session> session)
+        : pool_(&pool), session_(std::move(session)) {}
     ~Lease() { pool_->give_back(std::move(session_)); }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;

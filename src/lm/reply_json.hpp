@@ -12,7 +12,8 @@ std::string reply_to_json(const LmReply& reply);
 // An error when the text is not what reply_to_json writes.
 Result<LmReply> reply_from_json(std::string_view text);
 
-// The reply as `request` gets it from the cache: nothing spent, and the label chosen by the request's own bias.
+// The reply as `request` gets it from the cache: nothing spent, and the label chosen by the
+// request's own bias.
 LmReply served_from_cache(LmReply reply, const LmRequest& request);
 
 }  // namespace hone

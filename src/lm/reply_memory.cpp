@@ -8,7 +8,8 @@ std::size_t bytes_of(const LmReply& reply) {
   constexpr std::size_t kEntry = sizeof(LmReply) + 128;
   std::size_t bytes = kEntry + reply.text.capacity();
   for (const LabelScores& scores : reply.labels) {
-    bytes += sizeof(LabelScores) + scores.field.capacity() + scores.log_probs.capacity() * sizeof(double);
+    bytes += sizeof(LabelScores) + scores.field.capacity() +
+             scores.log_probs.capacity() * sizeof(double);
   }
   return bytes;
 }

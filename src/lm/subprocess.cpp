@@ -18,14 +18,15 @@ namespace {
 
 constexpr std::size_t kMaxMessages = std::size_t{64} << 10;
 
-// A process group of its own, so that a stop reaches whatever the program started, and default signals, which
-// this process may have blocked or ignored.
+// A process group of its own, so that a stop reaches whatever the program started, and default
+// signals, which this process may have blocked or ignored.
 class SpawnSettings {
  public:
   explicit SpawnSettings(int error_pipe) {
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes,
-                             static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+    posix_spawnattr_setflags(
+        &attributes,
+        static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
     posix_spawnattr_setpgroup(&attributes, 0);
     sigset_t signals;
     sigemptyset(&signals);
@@ -71,17 +72,20 @@ int wait_for(pid_t process) {
 
 }  // namespace
 
-Result<ProcessResult> run_process(const std::vector<std::string>& command, const std::stop_token& stop) {
+Result<ProcessResult> run_process(const std::vector<std::string>& command,
+                                  const std::stop_token& stop) {
   if (stop.stop_requested()) return stopped(command.front(), "stopped");
   std::array<int, 2> pipe{};
-  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return internal_error(command.front(), std::strerror(errno));
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0)
+    return internal_error(command.front(), std::strerror(errno));
   std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : command)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   pid_t process = 0;
   const SpawnSettings settings(pipe[1]);
-  const int fault =
-      ::posix_spawnp(&process, arguments[0], &settings.files, &settings.attributes, arguments.data(), environ);
+  const int fault = ::posix_spawnp(&process, arguments[0], &settings.files, &settings.attributes,
+                                   arguments.data(), environ);
   ::close(pipe[1]);
   if (fault != 0) {
     ::close(pipe[0]);
@@ -95,7 +99,8 @@ Result<ProcessResult> run_process(const std::vector<std::string>& command, const
   ::close(pipe[0]);
   result.exit_code = wait_for(process);
   if (stop.stop_requested()) return stopped(command.front(), "stopped");
-  if (result.messages.size() > kMaxMessages) result.messages.erase(0, result.messages.size() - kMaxMessages);
+  if (result.messages.size() > kMaxMessages)
+    result.messages.erase(0, result.messages.size() - kMaxMessages);
   return result;
 }
 

@@ -7,13 +7,15 @@
 
 namespace hone {
 
-FaultyLm::FaultyLm(std::shared_ptr<const Lm> inner, FaultPlan plan) : inner_(std::move(inner)), plan_(std::move(plan)) {}
+FaultyLm::FaultyLm(std::shared_ptr<const Lm> inner, FaultPlan plan)
+    : inner_(std::move(inner)), plan_(std::move(plan)) {}
 
 bool FaultyLm::fails(const LmRequest& request) const {
   return Rng(plan_.seed, request_key(info(), request)).uniform() < plan_.fraction;
 }
 
-std::vector<Result<LmReply>> FaultyLm::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+std::vector<Result<LmReply>> FaultyLm::complete(std::span<const LmRequest> requests,
+                                                std::stop_token stop) const {
   std::vector<LmRequest> good;
   for (const LmRequest& request : requests) {
     if (!fails(request)) good.push_back(request);
@@ -30,7 +32,8 @@ std::vector<Result<LmReply>> FaultyLm::complete(std::span<const LmRequest> reque
     }
     Rng rng(plan_.seed + 1, request_key(info(), request));
     const ErrorKind kind = plan_.kinds[rng.below(plan_.kinds.size())];
-    results.emplace_back(Error{kind, "faulty model", std::string(to_string(kind)) + " fault, as planned"});
+    results.emplace_back(
+        Error{kind, "faulty model", std::string(to_string(kind)) + " fault, as planned"});
   }
   return results;
 }

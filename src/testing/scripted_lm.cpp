@@ -7,7 +7,9 @@
 namespace hone {
 namespace {
 
-std::int64_t tokens_of(std::size_t bytes) { return static_cast<std::int64_t>((bytes + 3) / 4); }
+std::int64_t tokens_of(std::size_t bytes) {
+  return static_cast<std::int64_t>((bytes + 3) / 4);
+}
 
 std::size_t prompt_bytes(const Prompt& prompt) {
   std::size_t bytes = 0;
@@ -37,13 +39,15 @@ ScriptedLm ScriptedLm::in_turn(std::vector<std::string> replies) {
   return ScriptedLm([next, replies = std::move(replies)](const LmRequest&) -> Result<std::string> {
     const std::size_t i = next->fetch_add(1);
     if (i >= replies.size()) {
-      return bad_request("scripted model", "all " + std::to_string(replies.size()) + " replies are used up");
+      return bad_request("scripted model",
+                         "all " + std::to_string(replies.size()) + " replies are used up");
     }
     return replies[i];
   });
 }
 
-std::vector<Result<LmReply>> ScriptedLm::complete(std::span<const LmRequest> requests, std::stop_token stop) const {
+std::vector<Result<LmReply>> ScriptedLm::complete(std::span<const LmRequest> requests,
+                                                  std::stop_token stop) const {
   {
     const std::lock_guard lock(mutex_);
     requests_.insert(requests_.end(), requests.begin(), requests.end());
@@ -90,11 +94,12 @@ Result<LmReply> ScriptedLm::follow_plan(const LmRequest& request) const {
     } else {
       const auto& choice = std::get<LabelSlot>(part);
       LabelScores scores{.field = choice.field, .log_probs = {}, .chosen = 0};
-      scores.log_probs =
-          script_.score != nullptr ? script_.score(request, choice) : std::vector<double>(choice.labels.size(), 0.0);
+      scores.log_probs = script_.score != nullptr ? script_.score(request, choice)
+                                                  : std::vector<double>(choice.labels.size(), 0.0);
       if (scores.log_probs.size() != choice.labels.size()) {
-        return internal_error("scripted model", "scored " + std::to_string(scores.log_probs.size()) + " labels of " +
-                                                    std::to_string(choice.labels.size()));
+        return internal_error("scripted model",
+                              "scored " + std::to_string(scores.log_probs.size()) + " labels of " +
+                                  std::to_string(choice.labels.size()));
       }
       scores.chosen = choose_label(scores.log_probs, choice.bias);
       reply.text += choice.lead + choice.labels[scores.chosen];

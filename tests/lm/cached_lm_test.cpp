@@ -13,6 +13,7 @@
 #include "hone/base/file.hpp"
 #include "hone/testing/faulty_lm.hpp"
 #include "hone/testing/scripted_lm.hpp"
+
 #include "http_test_server.hpp"
 #include "requests.hpp"
 #include "temporary_folder.hpp"
@@ -27,8 +28,9 @@ using tests::chat_request;
 using tests::label_request;
 
 std::shared_ptr<ScriptedLm> echo() {
-  return std::make_shared<ScriptedLm>(
-      [](const LmRequest& request) -> Result<std::string> { return "to " + request.prompt.rest()[0].text(); });
+  return std::make_shared<ScriptedLm>([](const LmRequest& request) -> Result<std::string> {
+    return "to " + request.prompt.rest()[0].text();
+  });
 }
 
 std::shared_ptr<ScriptedLm> scorer() {
@@ -44,7 +46,8 @@ std::unique_ptr<CachedLm> open(std::shared_ptr<const Lm> inner, CacheOptions opt
 void sql(const std::filesystem::path& path, const std::string& statement) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(database, statement.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+  EXPECT_EQ(sqlite3_exec(database, statement.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+      << sqlite3_errmsg(database);
   sqlite3_close(database);
 }
 
@@ -70,7 +73,8 @@ TEST(CachedLm, TheMissesOfABatchGoOutAsOneBatchInOrderAndDuplicatesOnce) {
   const auto inner = echo();
   const auto lm = open(inner);
   (void)lm->complete_one(chat_request("b")).value();
-  const std::vector<LmRequest> batch = {chat_request("a"), chat_request("b"), chat_request("a"), chat_request("c")};
+  const std::vector<LmRequest> batch = {chat_request("a"), chat_request("b"), chat_request("a"),
+                                        chat_request("c")};
   const auto replies = lm->complete(batch, {});
   ASSERT_EQ(replies.size(), 4U);
   EXPECT_EQ(replies[0].value().text, "to a");
@@ -118,7 +122,8 @@ TEST(CachedLm, AConcurrentCallerThatIsStoppedDoesNotStopTheOthers) {
     return stopped("", "by its caller");
   });
   const auto lm = open(inner);
-  std::jthread first([&] { EXPECT_FALSE(lm->complete_one(chat_request("q"), stop_first.get_token()).ok()); });
+  std::jthread first(
+      [&] { EXPECT_FALSE(lm->complete_one(chat_request("q"), stop_first.get_token()).ok()); });
   begun.wait();
   std::jthread second([&] { EXPECT_EQ(lm->complete_one(chat_request("q")).value().text, "x"); });
   gate.open();
@@ -158,13 +163,15 @@ TEST(CachedLm, OneFailureOfABatchLeavesTheOthersAlone) {
   std::vector<LmRequest> batch;
   for (int i = 0; i < 40; ++i) batch.push_back(chat_request(std::to_string(i)));
   const auto replies = lm->complete(batch, {});
-  for (std::size_t i = 0; i < batch.size(); ++i) EXPECT_EQ(replies[i].ok(), !faulty->fails(batch[i])) << i;
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    EXPECT_EQ(replies[i].ok(), !faulty->fails(batch[i])) << i;
 }
 
 class ThrowingLm final : public Lm {
  public:
   const LmInfo& info() const override { return info_; }
-  std::vector<Result<LmReply>> complete(std::span<const LmRequest>, std::stop_token) const override {
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest>,
+                                        std::stop_token) const override {
     throw std::bad_alloc();
   }
 
@@ -234,9 +241,12 @@ TEST(CachedLm, TheFileKeepsALabelThatIsRuledOut) {
   script.score = [](const LmRequest&, const LabelSlot&) {
     return std::vector<double>{-std::numeric_limits<double>::infinity(), -2.25};
   };
-  (void)open(std::make_shared<ScriptedLm>(script), options)->complete_one(label_request("t")).value();
+  (void)open(std::make_shared<ScriptedLm>(script), options)
+      ->complete_one(label_request("t"))
+      .value();
   const auto kept = open(scorer(), options)->complete_one(label_request("t")).value();
-  EXPECT_THAT(kept.labels[0].log_probs, ElementsAre(-std::numeric_limits<double>::infinity(), -2.25));
+  EXPECT_THAT(kept.labels[0].log_probs,
+              ElementsAre(-std::numeric_limits<double>::infinity(), -2.25));
 }
 
 TEST(CachedLm, ARowThatMakesNoSenseIsAskedAgain) {
@@ -333,7 +343,8 @@ TEST(CachedLm, TwoCachesShareAFileConcurrently) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 25; ++i) {
         const std::string question = std::to_string(t * 10 + i);
-        EXPECT_EQ((t % 2 == 0 ? a : b)->complete_one(chat_request(question)).value().text, "to " + question);
+        EXPECT_EQ((t % 2 == 0 ? a : b)->complete_one(chat_request(question)).value().text,
+                  "to " + question);
       }
     });
   }

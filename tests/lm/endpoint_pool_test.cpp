@@ -7,6 +7,7 @@
 
 #include "hone/testing/fake_clock.hpp"
 #include "hone/testing/scripted_lm.hpp"
+
 #include "requests.hpp"
 
 namespace hone {
@@ -18,7 +19,10 @@ using tests::chat_request;
 
 std::shared_ptr<ScriptedLm> named(const std::string& name) {
   return std::make_shared<ScriptedLm>(
-      Script{.reply = [name](const LmRequest&) -> Result<std::string> { return name; }, .score = {}, .value = {}}, name);
+      Script{.reply = [name](const LmRequest&) -> Result<std::string> { return name; },
+             .score = {},
+             .value = {}},
+      name);
 }
 
 struct Flaky {
@@ -41,7 +45,8 @@ TEST(EndpointPool, SpreadsABatchEvenlyAndKeepsItsOrder) {
   const auto b = named("b");
   const EndpointPool pool({a, b});
   const auto replies = pool.complete(batch_of(6), {});
-  for (std::size_t i = 0; i < replies.size(); ++i) EXPECT_EQ(replies[i].value().text, i % 2 == 0 ? "a" : "b");
+  for (std::size_t i = 0; i < replies.size(); ++i)
+    EXPECT_EQ(replies[i].value().text, i % 2 == 0 ? "a" : "b");
   EXPECT_EQ(a->calls(), 3U);
   EXPECT_EQ(b->calls(), 3U);
 }
@@ -77,12 +82,14 @@ TEST(EndpointPool, AWrongRequestIsNotTriedElsewhere) {
   const auto picky = std::make_shared<ScriptedLm>(
       [](const LmRequest&) -> Result<std::string> { return bad_request("", "too long"); });
   const auto other = named("other");
-  EXPECT_EQ(EndpointPool({picky, other}).complete_one(chat_request("q")).error().kind, ErrorKind::bad_request);
+  EXPECT_EQ(EndpointPool({picky, other}).complete_one(chat_request("q")).error().kind,
+            ErrorKind::bad_request);
   EXPECT_EQ(other->calls(), 0U);
 }
 
 TEST(EndpointPool, ItsIdentityDoesNotDependOnTheOrder) {
-  EXPECT_EQ(EndpointPool({named("a"), named("b")}).info().identity, EndpointPool({named("b"), named("a")}).info().identity);
+  EXPECT_EQ(EndpointPool({named("a"), named("b")}).info().identity,
+            EndpointPool({named("b"), named("a")}).info().identity);
   EXPECT_EQ(EndpointPool({named("a"), named("a")}).info().identity, "a");
 }
 

@@ -1,4 +1,5 @@
-// A loopback HTTP/1.1 server for tests: answers what the test says, and can delay, fail or cut connections.
+// A loopback HTTP/1.1 server for tests: answers what the test says, and can delay, fail or cut
+// connections.
 #pragma once
 
 #include <arpa/inet.h>
@@ -40,12 +41,12 @@ struct HttpResponse {
   int status = 200;
   std::string body;
   std::vector<std::string> headers = {};  // whole lines
-  bool cut = false;                  // close the connection in the middle of the body
-  bool hang_up = false;              // close it without a byte
+  bool cut = false;                       // close the connection in the middle of the body
+  bool hang_up = false;                   // close it without a byte
 };
 
-// Bounded: at most 64 connections, 1 MiB a request, 10 s of silence. A thread a connection. Handlers run
-// concurrently; one that waits needs a Gate the test opens.
+// Bounded: at most 64 connections, 1 MiB a request, 10 s of silence. A thread a connection.
+// Handlers run concurrently; one that waits needs a Gate the test opens.
 class HttpTestServer {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
@@ -85,12 +86,15 @@ class HttpTestServer {
   }
   std::size_t request_count() const { return requests().size(); }
   std::size_t connections() const { return connections_; }
-  std::size_t most_at_once() const { return most_at_once_; }  // requests being answered at the same time
+  std::size_t most_at_once() const {
+    return most_at_once_;
+  }  // requests being answered at the same time
 
   // Waits until so many requests have come in; false after ten seconds.
   bool wait_for_requests(std::size_t count) const {
     std::unique_lock lock(mutex_);
-    return arrived_.wait_for(lock, std::chrono::seconds(10), [&] { return requests_.size() >= count; });
+    return arrived_.wait_for(lock, std::chrono::seconds(10),
+                             [&] { return requests_.size() >= count; });
   }
 
  private:
@@ -172,12 +176,14 @@ class HttpTestServer {
 
   static bool send_response(int socket, const HttpResponse& response) {
     if (response.hang_up) return false;
-    std::string out = "HTTP/1.1 " + std::to_string(response.status) + " Whatever\r\nContent-Length: " +
-                      std::to_string(response.body.size()) + "\r\nContent-Type: application/json\r\n";
+    std::string out = "HTTP/1.1 " + std::to_string(response.status) +
+                      " Whatever\r\nContent-Length: " + std::to_string(response.body.size()) +
+                      "\r\nContent-Type: application/json\r\n";
     for (const std::string& header : response.headers) out += header + "\r\n";
     out += "\r\n";
     out += response.cut ? response.body.substr(0, response.body.size() / 2) : response.body;
-    const bool sent = ::send(socket, out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size());
+    const bool sent =
+        ::send(socket, out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size());
     return sent && !response.cut;
   }
 
@@ -209,20 +215,27 @@ inline std::string refused_url() {
   return "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
 
-inline HttpResponse chat_answer(const std::string& text, const std::string& finish_reason = "stop") {
+inline HttpResponse chat_answer(const std::string& text,
+                                const std::string& finish_reason = "stop") {
   const std::string quoted = Value(text).to_json();
-  return {.body = R"({"choices":[{"index":0,"message":{"role":"assistant","content":)" + quoted +
-                  R"(},"finish_reason":")" + finish_reason +
-                  R"("}],"usage":{"prompt_tokens":100,"completion_tokens":10,"prompt_tokens_details":{"cached_tokens":60}}})"};
+  return {
+      .body =
+          R"({"choices":[{"index":0,"message":{"role":"assistant","content":)" + quoted +
+          R"(},"finish_reason":")" + finish_reason +
+          R"("}],"usage":{"prompt_tokens":100,"completion_tokens":10,"prompt_tokens_details":{"cached_tokens":60}}})"};
 }
 
 inline HttpResponse text_answer(const std::string& text) {
-  return {.body = R"({"choices":[{"index":0,"text":)" + Value(text).to_json() +
-                  R"(,"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":2}})"};
+  return {.body =
+              R"({"choices":[{"index":0,"text":)" + Value(text).to_json() +
+              R"(,"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":2}})"};
 }
 
-inline HttpResponse error_answer(int status, const std::string& message, std::vector<std::string> headers = {}) {
-  return {.status = status, .body = R"({"error":{"message":)" + Value(message).to_json() + "}}", .headers = std::move(headers)};
+inline HttpResponse error_answer(int status, const std::string& message,
+                                 std::vector<std::string> headers = {}) {
+  return {.status = status,
+          .body = R"({"error":{"message":)" + Value(message).to_json() + "}}",
+          .headers = std::move(headers)};
 }
 
 // Holds handlers back until it is opened, at the latest after ten seconds.

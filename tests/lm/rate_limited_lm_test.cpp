@@ -8,6 +8,7 @@
 
 #include "hone/testing/fake_clock.hpp"
 #include "hone/testing/scripted_lm.hpp"
+
 #include "http_test_server.hpp"
 #include "requests.hpp"
 
@@ -19,7 +20,8 @@ using ::testing::ElementsAre;
 using tests::chat_request;
 
 std::shared_ptr<ScriptedLm> yes() {
-  return std::make_shared<ScriptedLm>([](const LmRequest&) -> Result<std::string> { return "yes"; });
+  return std::make_shared<ScriptedLm>(
+      [](const LmRequest&) -> Result<std::string> { return "yes"; });
 }
 
 std::vector<LmRequest> batch_of(int count) {

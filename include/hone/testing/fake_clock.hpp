@@ -9,8 +9,8 @@
 
 namespace hone {
 
-// Sleeping returns at once and moves the time on by the whole duration, so that code which waits runs at full
-// speed in tests and the waits can be looked at afterwards. Thread safe.
+// Sleeping returns at once and moves the time on by the whole duration, so that code which waits
+// runs at full speed in tests and the waits can be looked at afterwards. Thread safe.
 class FakeClock final : public Clock {
  public:
   TimePoint now() const override;
