@@ -12,6 +12,8 @@
 #include "hone/base/file.hpp"
 #include "hone/base/text.hpp"
 
+#include "program/ensemble.hpp"
+#include "program/neighbour_demos.hpp"
 #include "program/pipeline.hpp"
 #include "program/predictor_json.hpp"
 
@@ -63,6 +65,8 @@ Result<Program> program_from_config(const Value& config, std::string_view where,
     return bad_request(place, "expected a program with a \"signature\" or \"steps\", got " +
                                   shorten(config.to_json(), 60));
   }
+  if (config.find("neighbours")) return neighbour_demos_from_json(config, place);
+  if (config.find("ensemble")) return ensemble_from_json(config, place);
   const Value* listed = config.find("steps");
   if (!listed) {
     Result<Predictor> predictor = predictor_from_json(config, place, defaults);

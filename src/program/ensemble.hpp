@@ -1,0 +1,15 @@
+// The saved form of an ensemble.
+#pragma once
+
+#include <string_view>
+
+#include "hone/base/result.hpp"
+#include "hone/core/value.hpp"
+#include "hone/program/ensemble.hpp"
+
+namespace hone {
+
+// Reads {"ensemble": {"reduce": …, "weights": […], "programs": […]}} back.
+Result<Program> ensemble_from_json(const Value& json, std::string_view where);
+
+}  // namespace hone

@@ -1,0 +1,15 @@
+// The saved form of a program with neighbour demos.
+#pragma once
+
+#include <string_view>
+
+#include "hone/base/result.hpp"
+#include "hone/core/value.hpp"
+#include "hone/program/neighbour_demos.hpp"
+
+namespace hone {
+
+// Reads {"neighbours": {"k": …, "pool": [{"inputs": …, "demos": …}], "program": …}} back.
+Result<Program> neighbour_demos_from_json(const Value& json, std::string_view where);
+
+}  // namespace hone
