@@ -287,7 +287,7 @@ int main(int argc, char** argv) {
     if (!theirs.empty()) {
       row.emplace_back("optuna", mean(theirs));
       row.emplace_back("wins", share);
-      log_ratio += std::log((mean(ours) + 1e-9) / (mean(theirs) + 1e-9));
+      log_ratio += std::log((mean(ours) + 1e-4) / (mean(theirs) + 1e-4));
       all_ours.push_back(ours);
       all_theirs.push_back(theirs);
     }

@@ -151,13 +151,23 @@ class TpeSampler final : public Sampler {
     double best_ratio = 0;
     for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.candidates); ++i) {
       Point point = likely.draw(rng_);
+      if (was_seen(group, point)) continue;
       const double ratio = likely.log_density(point) - unlikely.log_density(point);
       if (best.empty() || ratio > best_ratio) {
         best = std::move(point);
         best_ratio = ratio;
       }
     }
-    return best;
+    return best.empty() ? likely.draw(rng_) : best;
+  }
+
+  // Only where the group is the whole candidate: of several groups each may repeat.
+  bool was_seen(const Group& group, const Point& point) const {
+    if (points_.empty() || groups_.size() > 1) return false;
+    Candidate candidate;
+    for (std::size_t a = 0; a < group.axes.size(); ++a)
+      candidate = candidate.with(group.axes[a]->param().path, group.axes[a]->value(point[a]));
+    return seen_.contains(candidate.hash());
   }
 
   std::optional<Candidate> any_unseen() {
