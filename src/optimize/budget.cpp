@@ -10,13 +10,13 @@ namespace hone {
 Meter::Meter(Budget budget, const Clock& clock)
     : budget_(budget), clock_(&clock), start_(clock.now()) {}
 
-bool Meter::admit(const Hash& key) {
+Meter::Admission Meter::admit(const Hash& key) {
   const std::lock_guard lock(mutex_);
-  if (seen_.contains(key)) return true;
-  if (spent_locked()) return false;
+  if (seen_.contains(key)) return Admission::known;
+  if (spent_locked()) return Admission::refused;
   seen_.insert(key);
   ++admitted_;
-  return true;
+  return Admission::fresh;
 }
 
 void Meter::charge(const Usage& usage) {
@@ -83,18 +83,20 @@ std::vector<Result<LmReply>> MeteredLm::complete(std::span<const LmRequest> requ
   std::vector<Result<LmReply>> replies;
   replies.reserve(requests.size());
   std::vector<LmRequest> admitted;
-  std::vector<std::size_t> places;
+  std::vector<std::pair<std::size_t, Meter::Admission>> places;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (meter_->admit(request_key(inner_->info(), requests[i]))) {
+    const Meter::Admission admission = meter_->admit(request_key(inner_->info(), requests[i]));
+    if (admission != Meter::Admission::refused) {
       admitted.push_back(requests[i]);
-      places.push_back(i);
+      places.emplace_back(i, admission);
     }
     replies.emplace_back(stopped("budget", "the budget is spent"));
   }
   std::vector<Result<LmReply>> answered = inner_->complete(admitted, std::move(stop));
   for (std::size_t i = 0; i < answered.size(); ++i) {
-    if (answered[i]) meter_->charge(answered[i]->usage);
-    replies[places[i]] = std::move(answered[i]);
+    const auto& [place, admission] = places[i];
+    if (answered[i] && admission == Meter::Admission::fresh) meter_->charge(answered[i]->usage);
+    replies[place] = std::move(answered[i]);
   }
   return replies;
 }

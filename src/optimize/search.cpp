@@ -14,6 +14,7 @@ namespace hone {
 
 namespace {
 
+constexpr std::size_t kManyContenders = 16;
 // Replies kept of one run: a label reply is a few hundred bytes, so this is far more than a run
 // asks for.
 constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
@@ -114,7 +115,8 @@ struct Search::State {
 
   Result<Contender> make_contender(const Proposal& proposal);
   void order_examples();
-  std::vector<Contender*> survivors(const std::vector<Contender*>& alive) const;
+  std::vector<Contender*> survivors(const std::vector<Contender*>& alive,
+                                    const RaceRules& rules) const;
   void measure(std::vector<Contender>& contenders);
   void run_block(const std::vector<Contender*>& contenders, const Examples& block,
                  const Examples& met);
@@ -194,7 +196,8 @@ void Search::State::order_examples() {
 }
 
 // Which contenders are worth more examples, after those met so far.
-std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& alive) const {
+std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& alive,
+                                                 const RaceRules& rules) const {
   std::vector<ScoreRow> rows;
   for (const Contender* contender : alive) rows.push_back(contender->scores());
   std::optional<ScoreRow> incumbent;
@@ -203,9 +206,8 @@ std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& 
     for (const std::size_t index : race_order) incumbent->push_back(leader->scores[index]);
   }
   std::vector<Contender*> out;
-  for (const std::size_t index : race_survivors(rows, race_order.size(), options.race.rules)) {
-    if (!incumbent ||
-        !falls_behind(rows[index], *incumbent, race_order.size(), options.race.rules)) {
+  for (const std::size_t index : race_survivors(rows, race_order.size(), rules)) {
+    if (!incumbent || !falls_behind(rows[index], *incumbent, race_order.size(), rules)) {
       out.push_back(alive[index]);
     }
   }
@@ -214,9 +216,12 @@ std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& 
 
 void Search::State::measure(std::vector<Contender>& contenders) {
   const std::size_t total = race_val.size();
+  RaceRules rules = options.race.rules;
+  // Ranking by few examples picks among many well enough; among few, each deserves a test.
+  if (contenders.size() < kManyContenders) rules.share = 1;
   const bool race = options.race.enabled && (contenders.size() > 1 || best());
   const std::vector<std::size_t> checkpoints =
-      race ? race_checkpoints(total, options.race.rules) : std::vector<std::size_t>{total};
+      race ? race_checkpoints(total, rules) : std::vector<std::size_t>{total};
   Examples met;
   std::vector<Contender*> alive;
   for (Contender& contender : contenders) alive.push_back(&contender);
@@ -226,7 +231,7 @@ void Search::State::measure(std::vector<Contender>& contenders) {
                          race_val.begin() + static_cast<std::ptrdiff_t>(checkpoint));
     met.insert(met.end(), block.begin(), block.end());
     run_block(alive, block, met);
-    if (checkpoint != total) alive = survivors(alive);
+    if (checkpoint != total) alive = survivors(alive, rules);
   }
 }
 

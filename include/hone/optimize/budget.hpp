@@ -35,11 +35,13 @@ class Meter {
  public:
   Meter(Budget budget, const Clock& clock);
 
-  // Takes one call from the budget for a request; false when none is left. A key seen before in
-  // this run is free, as its reply is cached. So a resumed run, whose early replies come out of its
-  // log, spends like an uninterrupted one and stops where that one stops.
-  bool admit(const Hash& key);
-  void charge(const Usage& usage);
+  enum class Admission { fresh, known, refused };
+
+  // Takes one call from the budget for a request, unless none is left. A key seen before in this
+  // run is free, as its reply is cached. So a resumed run, whose early replies come out of its log,
+  // spends like an uninterrupted one and stops where that one stops.
+  Admission admit(const Hash& key);
+  void charge(const Usage& usage);  // of fresh requests only
 
   bool spent() const;          // any limit is reached
   std::string reason() const;  // "2000 LM calls are spent"; empty when nothing is
