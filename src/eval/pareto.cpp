@@ -43,7 +43,7 @@ std::vector<std::size_t> pareto_front(std::span<const std::vector<double>> point
   std::vector<std::size_t> order(points.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::erase_if(order, [&](std::size_t i) { return has_nan(points[i]); });
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
     return comes_first(points[a], points[b], directions);
   });
   std::vector<std::size_t> front;

@@ -117,8 +117,9 @@ std::vector<std::size_t> race_survivors(std::span<const ScoreRow> rows, std::siz
   }
   if (alive.size() < 2 || met == 0 || met >= examples) return alive;
 
-  std::ranges::stable_sort(alive,
-                           [&](std::size_t a, std::size_t b) { return means[a] > means[b]; });
+  std::ranges::sort(alive, [&](std::size_t a, std::size_t b) {
+    return means[a] != means[b] ? means[a] > means[b] : a < b;
+  });
   if (rules.share < 1) {
     const double left = budget_of(rows.size(), examples, rules) - static_cast<double>(spent);
     alive.resize(affordable(alive.size(), left, met, race_checkpoints(examples, rules)));

@@ -1,7 +1,5 @@
 #include "eval/statistics.hpp"
 
-#include <math.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -15,7 +13,7 @@ constexpr double kNormal95 = 1.959963984540054;
 // std::lgamma writes a global.
 double log_gamma(double x) {
   int sign = 0;
-  return lgamma_r(x, &sign);
+  return ::lgamma_r(x, &sign);  // POSIX, in glibc's <cmath>
 }
 
 // Continued fraction of the incomplete beta function by Lentz's method (DLMF 8.17.22).

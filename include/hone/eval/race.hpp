@@ -24,7 +24,8 @@ struct RaceRules {
   // Decisions after that, at equal distances; fewer where there are fewer examples.
   std::size_t checkpoints = 12;
   // Runs a race of many may take at most, as a share of running every candidate on every example; 1
-  // and above leaves the tests alone to decide.
+  // and above leaves the tests alone to decide. Kept wherever the first block and two finalists fit
+  // into it.
   double share = 0.4;
 };
 
