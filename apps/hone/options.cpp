@@ -195,6 +195,20 @@ int refuse_word(const CLI::App& app, const std::string& word) {
               " --help` lists them)"));
 }
 
+// CLI11 says of a misspelt command that one is required; near names help more.
+std::optional<int> refuse_command(const std::vector<std::string>& words) {
+  static const std::vector<std::string> commands = {"optimize", "eval", "run", "models", "space"};
+  static const std::vector<std::string> models = {"list", "pull", "path"};
+  const bool is_nested = words.size() > 1 && words[0] == "models";
+  const std::string& word = words[is_nested ? 1 : 0];
+  const std::vector<std::string>& known = is_nested ? models : commands;
+  if (word.starts_with("-") || std::find(known.begin(), known.end(), word) != known.end()) {
+    return std::nullopt;
+  }
+  return fail(bad_request("", "unknown command \"" + word + "\"" + did_you_mean(word, known) +
+                                  " (commands: " + join(known, ", ") + ")"));
+}
+
 }  // namespace
 
 std::variant<Command, int> parse_command_line(int argc, char** argv) {
@@ -226,13 +240,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
     std::fputs(root.help().c_str(), stderr);
     return kBadInput;
   }
-  const std::vector<std::string> commands = {"optimize", "eval", "run", "models", "space"};
-  if (!words[0].starts_with("-") &&
-      std::find(commands.begin(), commands.end(), words[0]) == commands.end()) {
-    return fail(bad_request("", "unknown command \"" + words[0] + "\"" +
-                                    did_you_mean(words[0], commands) +
-                                    " (commands: " + join(commands, ", ") + ")"));
-  }
+  if (const std::optional<int> refused = refuse_command(words)) return *refused;
   try {
     root.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {

@@ -40,6 +40,10 @@ void Progress::on_event(const Event& event) {
     return;
   }
   if (const auto* rollouts = std::get_if<RolloutsProgress>(&event)) {
+    // Each batch counts its own calls from nothing.
+    if (rollouts->usage.lm_calls < rollouts_.usage.lm_calls) {
+      finished_calls_ += rollouts_.usage.lm_calls;
+    }
     rollouts_ = *rollouts;
     return draw(false);
   }
@@ -98,7 +102,8 @@ std::string Progress::status() const {
   }
   if (best_) text += ", best " + percent(*best_);
   if (trials_ > 0) text += ", trials " + std::to_string(trials_);
-  text += ", " + grouped(rollouts_.usage.lm_calls) + " calls, " + duration_text(seconds());
+  text += ", " + grouped(finished_calls_ + rollouts_.usage.lm_calls) + " calls, " +
+          duration_text(seconds());
   return text;
 }
 

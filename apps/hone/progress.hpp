@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -49,6 +50,7 @@ class Progress {
   bool drawn_ = false;
   std::string phase_;
   RolloutsProgress rollouts_;
+  std::int64_t finished_calls_ = 0;  // of the batches before this one
   std::size_t trials_ = 0;
   std::optional<double> best_;
 };

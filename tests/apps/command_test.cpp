@@ -122,8 +122,8 @@ TEST_F(CommandTest, RunAnswersLineByLine) {
       run_hone({"run", path("out.hone.json")}, {},
                "{\"text\": \"x is good\"}\n\n{\"no\": 1}\n{\"text\": \"x is bad\"}\n");
   EXPECT_EQ(run.code, 2) << "one line does not fit";
-  EXPECT_TRUE(run.out.starts_with("{\"label\":\"positive\"}\n{\"error\":")) << run.out;
-  EXPECT_TRUE(run.out.ends_with("{\"label\":\"negative\"}\n")) << run.out;
+  EXPECT_TRUE(run.out.starts_with("{\"label\": \"positive\"}\n{\"error\": ")) << run.out;
+  EXPECT_TRUE(run.out.ends_with("{\"label\": \"negative\"}\n")) << run.out;
   EXPECT_NE(run.err.find("standard input:3"), std::string::npos) << run.err;
 }
 

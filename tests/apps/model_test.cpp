@@ -67,8 +67,11 @@ TEST_F(CommandModelTest, SameSeedGivesTheSameBytesWithOneAndEightThreads) {
 }
 
 TEST_F(CommandModelTest, ContextTooSmallForThePrompt) {
+  std::string instructions;
+  for (int i = 0; i < 400; ++i) instructions += "Look at what is asked. ";
   const Finished finished =
-      run_hone(tickets("x.hone.json", {"--context", "32", "--limit", "train=20,val=12,test=8"}));
+      run_hone(tickets("x.hone.json", {"--context", "512", "--instructions", instructions,
+                                       "--limit", "train=20,val=12,test=8"}));
   EXPECT_EQ(finished.code, 2);
   EXPECT_NE(finished.err.find("context"), std::string::npos) << finished.err;
   EXPECT_FALSE(fs::exists(folder_ / "x.hone.json"));

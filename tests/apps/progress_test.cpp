@@ -44,6 +44,19 @@ TEST(Progress, PlainLinesComeAtMostEveryFiveSeconds) {
             "trial 0, baseline: 50.0 on 10 examples (best)\n");
 }
 
+TEST(Progress, CallsAddUpOverBatches) {
+  Screen screen;
+  const Console console = screen.console(false, false);
+  FakeClock clock;
+  Progress progress(console, clock, false);
+  progress.phase("trials");
+  clock.advance(seconds(5));
+  progress.on_event(RolloutsProgress{10, 10, calls(10)});
+  clock.advance(seconds(5));
+  progress.on_event(RolloutsProgress{2, 10, calls(2)});
+  EXPECT_TRUE(screen.text.ends_with("trials 2/10, 12 calls, 10.0 s\n")) << screen.text;
+}
+
 TEST(Progress, OneLineIsRedrawnWithinTheWidth) {
   Screen screen;
   const Console console = screen.console(true, false, 30);
