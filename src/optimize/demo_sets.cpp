@@ -59,8 +59,9 @@ bool is_shown(const Program& program, const Example& example) {
   return false;
 }
 
-// Demos for each of the student's predictors out of one successful run.
-void add_demos(const Program& student, const Example& example, const Rollout& rollout, Rng& rng,
+// Demos for each of the student's predictors out of one successful run: of several calls of a
+// predictor the last, or with a random stream half the time an earlier one.
+void add_demos(const Program& student, const Example& example, const Rollout& rollout, Rng* rng,
                DemoSets& sets) {
   for (const Predictor& predictor : student.predictors()) {
     const Signature& signature = predictor.effective_signature();
@@ -85,10 +86,9 @@ void add_demos(const Program& student, const Example& example, const Rollout& ro
       if (has_input_and_output(signature, demo)) own.push_back(demo);
     }
     if (own.empty()) continue;
-    // Several calls of one predictor in a run: half the time the last, else a random earlier one,
-    // so that demos of a loop show its middle too.
-    const bool last = own.size() == 1 || rng.uniform() < 0.5;
-    sets[predictor.path()].push_back(last ? own.back() : own[rng.below(own.size() - 1)]);
+    // Earlier calls too, so that demos of a loop show its middle.
+    const bool last = !rng || own.size() == 1 || rng->uniform() < 0.5;
+    sets[predictor.path()].push_back(last ? own.back() : own[rng->below(own.size() - 1)]);
   }
 }
 
@@ -139,8 +139,8 @@ std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& exam
   return pool;
 }
 
-BootstrapOptions read_bootstrap_options(OptionReader& options) {
-  BootstrapOptions out;
+BootstrapOptions read_bootstrap_options(OptionReader& options, BootstrapOptions defaults) {
+  BootstrapOptions out = defaults;
   out.max_bootstrapped = options.get("max_bootstrapped", out.max_bootstrapped,
                                      "demos from the teacher's runs, at most");
   out.max_labeled =
@@ -189,7 +189,7 @@ DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions
       for (std::size_t i = 0; i < rollouts.size() && used.size() < options.max_bootstrapped; ++i) {
         if (!rollouts[i].score || *rollouts[i].score < options.threshold || rollouts[i].error)
           continue;
-        add_demos(search.student(), *tasks[i].example, rollouts[i], rng, bootstrapped);
+        add_demos(search.student(), *tasks[i].example, rollouts[i], &rng, bootstrapped);
         used.insert(tasks[i].example->id());
       }
     }
@@ -206,6 +206,12 @@ DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions
       demos.push_back(std::move(demo));
     if (!demos.empty()) sets.emplace(predictor.path(), std::move(demos));
   }
+  return sets;
+}
+
+DemoSets demos_of_run(const Program& student, const Example& example, const Rollout& rollout) {
+  DemoSets sets;
+  add_demos(student, example, rollout, nullptr, sets);
   return sets;
 }
 

@@ -35,7 +35,7 @@ struct BootstrapOptions {
   bool balanced = true;    // see draw_labeled
 };
 
-BootstrapOptions read_bootstrap_options(OptionReader& options);
+BootstrapOptions read_bootstrap_options(OptionReader& options, BootstrapOptions defaults = {});
 
 // BootstrapFewShot of DSPy (Khattab et al. 2023): runs the teacher on the examples in the given
 // order until enough of them succeed, and turns each traced predictor call of those runs into a
@@ -45,6 +45,10 @@ BootstrapOptions read_bootstrap_options(OptionReader& options);
 // takes the values its own fields name from all steps of the run.
 DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions& options,
                    Rng& rng);
+
+// At most one demo for each of the student's predictors that one successful run shows; of several
+// calls of a predictor the last.
+DemoSets demos_of_run(const Program& student, const Example& example, const Rollout& rollout);
 
 // Without the sets of predictors whose demos may not change.
 DemoSets keep_tunable(DemoSets sets, const std::vector<std::string>& paths);

@@ -1,0 +1,86 @@
+#include "optimize/joint_choice.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "hone/base/text.hpp"
+
+namespace hone {
+
+void JointChoice::add(const std::string& path, std::vector<Value> values) {
+  values_[path] = std::move(values);
+}
+
+void JointChoice::extend(const std::string& path, Value value) {
+  values_[path].push_back(std::move(value));
+}
+
+Result<void> JointChoice::add_matching(const Space& space, std::string_view globs) {
+  std::vector<std::string> wanted;
+  for (const std::string& glob : split(globs, ' ')) {
+    if (!trim(glob).empty()) wanted.emplace_back(trim(glob));
+  }
+  if (wanted.empty()) return {};
+  Result<Space> matching = space.keep(wanted);
+  if (!matching) return matching.error();
+  for (const Param& param : matching->params()) {
+    if (!values_.contains(param.path)) params_.push_back(param);
+  }
+  return {};
+}
+
+Space JointChoice::space() const {
+  std::vector<Param> params = params_;
+  for (const auto& [path, values] : values_) {
+    ChoiceDomain domain;
+    for (std::size_t i = 0; i < values.size(); ++i) domain.choices.emplace_back(i);
+    params.push_back({path, std::move(domain), 0, std::nullopt});
+  }
+  return Space(std::move(params));
+}
+
+Candidate JointChoice::candidate(const Candidate& point) const {
+  Candidate out;
+  for (const auto& [path, value] : point.values()) {
+    const auto list = values_.find(path);
+    if (list == values_.end()) {
+      out = out.with(path, value);
+    } else if (const Value& chosen = list->second.at(static_cast<std::size_t>(value.as_int()));
+               !chosen.is_null()) {
+      out = out.with(path, chosen);
+    }
+  }
+  return out;
+}
+
+std::string JointChoice::origin(const Candidate& point) const {
+  std::vector<std::string> parts;
+  for (const auto& [path, value] : point.values())
+    parts.push_back(
+        (values_.size() + params_.size() > 2 ? path : path.substr(path.rfind('.') + 1)) + " " +
+        value.text());
+  return join(parts, ", ");
+}
+
+std::optional<std::size_t> JointChoice::index(const Candidate& point, std::string_view path) const {
+  const Value* value = values_.contains(path) ? point.find(path) : nullptr;
+  if (!value) return std::nullopt;
+  return static_cast<std::size_t>(value->as_int());
+}
+
+Candidate JointChoice::first() const {
+  Candidate point;
+  for (const auto& [path, values] : values_) point = point.with(path, 0);
+  for (const Param& param : params_) {
+    if (!param.condition) point = point.with(param.path, param.initial);
+  }
+  return point;
+}
+
+std::optional<double> told_score(const Trial& trial) {
+  const bool any =
+      std::any_of(trial.scores.begin(), trial.scores.end(), [](const auto& s) { return s; });
+  return any ? std::optional(trial.mean) : std::nullopt;
+}
+
+}  // namespace hone

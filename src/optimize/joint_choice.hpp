@@ -1,0 +1,47 @@
+// Whole values (instructions, demo sets) as choices a sampler can draw, next to plain parameters.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/core/param.hpp"
+#include "hone/optimize/search.hpp"
+#include "hone/optimize/space.hpp"
+
+namespace hone {
+
+class JointChoice {
+ public:
+  // Candidates for one parameter. A null value leaves the parameter as it is.
+  void add(const std::string& path, std::vector<Value> values);
+  // One more value for a parameter added before; earlier points keep their meaning.
+  void extend(const std::string& path, Value value);
+  // The parameters of a space that match one of the globs (separated by blanks), as they are.
+  // Nothing for no globs; a bad_request for a glob that matches nothing.
+  Result<void> add_matching(const Space& space, std::string_view globs);
+
+  bool empty() const { return params_.empty() && values_.empty(); }
+  std::size_t axes() const { return params_.size() + values_.size(); }
+  // What the sampler draws from: points of it.
+  Space space() const;
+  // What a point stands for.
+  Candidate candidate(const Candidate& point) const;
+  // "instructions 3, demos 1".
+  std::string origin(const Candidate& point) const;
+  // The value a point takes for a parameter added by add(); its index.
+  std::optional<std::size_t> index(const Candidate& point, std::string_view path) const;
+  // The point that takes the first value everywhere.
+  Candidate first() const;
+
+ private:
+  std::map<std::string, std::vector<Value>, std::less<>> values_;
+  std::vector<Param> params_;
+};
+
+// What a sampler is told about a trial: its mean; none when nothing of it was scored.
+std::optional<double> told_score(const Trial& trial);
+
+}  // namespace hone
