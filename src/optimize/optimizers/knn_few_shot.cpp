@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "hone/program/neighbour_demos.hpp"
+
+#include "optimize/demo_sets.hpp"
+#include "optimize/optimizers/optimizers.hpp"
+
+namespace hone {
+namespace {
+
+// KNNFewShot of DSPy: demos are the train examples most similar to each input. Here similarity is
+// by words (BM25), the number of neighbours is chosen on the validation examples, and where a
+// step's fields are not in the data the teacher is run once over the train examples, while
+// optimizing, instead of again for every input.
+class KnnFewShot final : public Optimizer {
+ public:
+  explicit KnnFewShot(OptionReader& options)
+      : max_k_(options.get("max_k", std::size_t{16},
+                           "neighbours at most; 1, 2, 4 … up to it are tried")),
+        pool_(options.get("pool", std::size_t{2000}, "train examples to choose among, at most")),
+        bootstrap_(options.get("bootstrap", false,
+                               "demos from the teacher's runs also where the data has them")),
+        threshold_(options.get("threshold", 1.0, "least metric score of a run worth showing")) {}
+
+  std::string_view name() const override { return "knn_few_shot"; }
+
+  Result<void> run(Search& search) const override {
+    const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
+    if (!paths) return paths.error();
+    search.phase("pool");
+    std::vector<KnownExample> pool = make_pool(search, *paths);
+    if (pool.empty())
+      return bad_request("knn_few_shot",
+                         "no example has the fields of a demo and no run of the teacher succeeded");
+    std::vector<Proposal> proposals;
+    for (std::size_t k = 1; k <= std::min(max_k_, pool.size()); k *= 2) {
+      Result<Program> program = with_neighbour_demos(search.student(), pool, k);
+      if (!program) return program.error();
+      proposals.push_back({Candidate(), "nearest " + std::to_string(k), *std::move(program)});
+    }
+    search.phase("trials");
+    const Result<std::vector<Trial>> trials = search.evaluate(proposals);
+    if (!trials) return trials.error();
+    return {};
+  }
+
+ private:
+  std::vector<KnownExample> make_pool(Search& search, const std::vector<std::string>& paths) const {
+    const Signature& signature = search.student().signature();
+    Examples examples;
+    Rng rng = search.rng("knn_few_shot pool");
+    std::vector<std::size_t> chosen = rng.sample(search.train().size(), pool_);
+    std::sort(chosen.begin(), chosen.end());
+    for (const std::size_t i : chosen) examples.push_back(search.train()[i]);
+
+    std::vector<KnownExample> pool;
+    bool any_missing = bootstrap_;
+    for (const Example& example : examples) {
+      KnownExample known{example.inputs(signature), {}};
+      for (const Predictor& predictor : search.student().predictors()) {
+        if (std::find(paths.begin(), paths.end(), predictor.path()) == paths.end()) continue;
+        Rng unused(0);
+        const std::vector<Value> demos =
+            draw_labeled(predictor, {example}, 1, /*balanced=*/false, unused);
+        if (!bootstrap_ && !demos.empty() && has_all_outputs(predictor, demos.front())) {
+          known.demos.emplace(predictor.path(), demos.front());
+        } else {
+          any_missing = true;
+        }
+      }
+      pool.push_back(std::move(known));
+    }
+    if (any_missing && !search.done()) {
+      RunOptions options;
+      options.teacher_model = true;
+      const std::vector<Rollout> rollouts = search.run(search.teacher(), examples, options);
+      for (std::size_t i = 0; i < rollouts.size(); ++i) {
+        if (!rollouts[i].score || *rollouts[i].score < threshold_) continue;
+        DemoSets demos = demos_of_run(search.student(), examples[i], rollouts[i]);
+        for (auto& [path, found] : keep_tunable(std::move(demos), paths)) {
+          if (!found.empty()) pool[i].demos.try_emplace(path, found.front());
+        }
+      }
+    }
+    std::erase_if(pool, [](const KnownExample& known) { return known.demos.empty(); });
+    return pool;
+  }
+
+  static bool has_all_outputs(const Predictor& predictor, const Value& demo) {
+    const std::vector<Field>& outputs = predictor.signature().outputs();
+    return std::all_of(outputs.begin(), outputs.end(),
+                       [&](const Field& field) { return demo.find(field.name); });
+  }
+
+  std::size_t max_k_;
+  std::size_t pool_;
+  bool bootstrap_;
+  double threshold_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_knn_few_shot(OptionReader& options) {
+  return std::make_unique<KnnFewShot>(options);
+}
+
+}  // namespace hone
