@@ -1,0 +1,317 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "hone/base/text.hpp"
+#include "hone/optimize/samplers/tpe.hpp"
+
+#include "optimize/bad_cases.hpp"
+#include "optimize/demo_pool.hpp"
+#include "optimize/joint_choice.hpp"
+#include "optimize/optimizers/optimizers.hpp"
+#include "optimize/proposers/instruction.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::size_t kShownDemos = 3;
+constexpr std::size_t kHistory = 8;
+
+// MIPROv2 (Opsahl-Ong et al. 2024; DSPy): demo sets and grounded instruction proposals, then TPE
+// over their combinations on minibatches of the validation examples, with a full evaluation of the
+// most promising one now and then. Here the combinations between two full evaluations share one
+// minibatch, so that they are compared on the same examples; the full evaluation races the best so
+// far; and a second round of proposals sees how the first one did and where the best goes wrong.
+class Mipro final : public Optimizer {
+ public:
+  explicit Mipro(OptionReader& options)
+      : candidates_(options.get("candidates", std::size_t{8}, "instructions, and demo sets")),
+        trials_(options.get("trials", std::size_t{0},
+                            "combinations tried; 0: by the number of choices")),
+        zero_shot_(options.get("zero_shot", false, "instructions only, no demos")),
+        minibatch_(options.get("minibatch", std::size_t{35},
+                               "validation examples of a trial; 0: always all")),
+        full_every_(options.get("full_every", std::size_t{5}, "trials between full evaluations")),
+        rounds_(options.get("proposal_rounds", std::size_t{2}, "rounds of proposals")),
+        temperature_(options.get("temperature", 1.0, "of the proposer")),
+        dataset_aware_(options.get("dataset_aware", true, "show a summary of the data")),
+        program_aware_(options.get("program_aware", true, "show what the program and step do")),
+        demo_aware_(options.get("demo_aware", true, "show demos of the task")),
+        tip_aware_(options.get("tip_aware", true, "ask for a random kind of instruction")),
+        bad_cases_(options.get("bad_cases", std::size_t{3}, "failures a later round sees")),
+        also_(options.get("also", "", "globs of settings chosen too: \"*.format *.module\"")) {
+    bootstrap_.max_labeled = 4;
+    bootstrap_ = read_bootstrap_options(options, bootstrap_);
+  }
+
+  std::string_view name() const override { return "mipro"; }
+
+  Result<void> run(Search& search) const override {
+    const Result<std::vector<std::string>> paths = tunable_instruction_paths(search);
+    if (!paths) return paths.error();
+    const std::vector<std::string> demo_paths =
+        tunable_demo_paths(search).value_or(std::vector<std::string>());
+    JointChoice choice;
+    for (const std::string& path : *paths) choice.add(path + ".instructions", {Value()});
+    if (Result<void> added = choice.add_matching(search.space(), also_); !added)
+      return added.error();
+    if (Result<std::unique_ptr<Sampler>> early = make_tpe_sampler(choice.space(), 0); !early)
+      return early.error();
+
+    search.phase("bootstrap");
+    DemoPool pool;
+    if (!zero_shot_ || demo_aware_) {
+      pool = make_demo_pool(search, demo_paths,
+                            zero_shot_ ? std::min<std::size_t>(3, candidates_) : candidates_,
+                            bootstrap_);
+    }
+    if (!zero_shot_) {
+      for (const std::string& path : demo_paths) choice.add(path + ".demos", {Value()});
+      for (std::size_t i = 1; i < pool.sets.size(); ++i) {
+        for (const auto& [path, demos] : pool.sets[i])
+          choice.extend(path + ".demos", Value(Value::List(demos)));
+      }
+    }
+
+    Study study{search, choice, *paths, pool, {}, {}, search.rng("mipro trials"), {}};
+    const Shared shared = describe(search, *paths);
+    const std::size_t rounds = std::max<std::size_t>(1, rounds_);
+    for (std::size_t round = 0; round < rounds && !search.done(); ++round) {
+      search.phase("proposals");
+      propose(study, shared, round, rounds);
+      search.phase("trials");
+      const std::size_t all = trials_ > 0 ? trials_ : default_trials(study);
+      const std::size_t until = all * (round + 1) / rounds;
+      if (Result<void> tried = try_combinations(study, until); !tried) return tried.error();
+    }
+    return {};
+  }
+
+ private:
+  struct Shared {
+    std::string dataset;
+    std::string program;
+    std::vector<std::string> steps;  // by tunable path
+  };
+  struct Sum {
+    double total = 0;
+    std::size_t count = 0;
+    double mean() const { return count == 0 ? 0 : total / static_cast<double>(count); }
+  };
+  struct Tried {
+    Candidate point;
+    Sum scores;
+    bool full = false;
+  };
+  struct Study {
+    Search& search;
+    JointChoice choice;
+    std::vector<std::string> paths;
+    DemoPool pool;
+    std::map<Hash, Tried> tried;  // by point
+    std::vector<std::pair<Candidate, double>> told;
+    Rng rng;
+    std::vector<std::size_t> waiting;  // validation examples of the present pass
+    std::size_t trials = 0;
+  };
+
+  Shared describe(Search& search, const std::vector<std::string>& paths) const {
+    Asking asking;
+    asking.temperature = temperature_;
+    Shared shared;
+    if (dataset_aware_) shared.dataset = summarize_dataset(search, 4, 6, asking);
+    if (!program_aware_) return shared;
+    shared.program = describe_program(search, asking);
+    if (paths.size() > 1) {
+      std::vector<Predictor> steps;
+      for (const Predictor& predictor : search.student().predictors()) {
+        if (std::find(paths.begin(), paths.end(), predictor.path()) != paths.end())
+          steps.push_back(predictor);
+      }
+      shared.steps = describe_steps(search, steps, shared.program, asking);
+    }
+    return shared;
+  }
+
+  // Mean score of each instruction of a predictor over all combinations it was tried in.
+  static std::vector<Attempt> attempts(const Study& study, const std::string& path) {
+    std::map<std::size_t, Sum> by_index;
+    for (const auto& [key, tried] : study.tried) {
+      const std::optional<std::size_t> index =
+          study.choice.index(tried.point, path + ".instructions");
+      if (!index || tried.scores.count == 0) continue;
+      by_index[*index].total += tried.scores.mean();
+      ++by_index[*index].count;
+    }
+    std::vector<Attempt> out;
+    for (const auto& [index, sum] : by_index) {
+      Candidate point = study.choice.first().with(path + ".instructions", Value(index));
+      out.push_back(
+          {instruction_of(study.search, study.choice.candidate(point), path), sum.mean()});
+    }
+    return out;
+  }
+
+  static Candidate best_point(const Study& study) {
+    Candidate best = study.choice.first();
+    double best_mean = -1e300;
+    for (const auto& [key, tried] : study.tried) {
+      if (tried.scores.count == 0 || tried.scores.mean() <= best_mean) continue;
+      best = tried.point;
+      best_mean = tried.scores.mean();
+    }
+    return best;
+  }
+
+  std::string shown_demos(const Study& study, const std::string& path, std::size_t number) const {
+    if (!demo_aware_ || study.pool.sets.size() < 2) return {};
+    const DemoSets& sets = study.pool.sets[1 + number % (study.pool.sets.size() - 1)];
+    const auto found = sets.find(path);
+    if (found == sets.end()) return {};
+    std::vector<std::string> shown;
+    for (std::size_t i = 0; i < std::min(kShownDemos, found->second.size()); ++i)
+      shown.push_back(fields_text(found->second[i]));
+    return numbered(shown);
+  }
+
+  void propose(Study& study, const Shared& shared, std::size_t round, std::size_t rounds) const {
+    const std::size_t count = std::max<std::size_t>(1, candidates_ / rounds);
+    const Candidate best = study.choice.candidate(best_point(study));
+    const std::string bad_cases =
+        round == 0 ? std::string()
+                   : find_bad_cases(study.search, best, minibatch_ > 0 ? minibatch_ : 35,
+                                    bad_cases_, "mipro " + std::to_string(round));
+    std::vector<Grounding> groundings;
+    for (std::size_t p = 0; p < study.paths.size(); ++p) {
+      const std::string& path = study.paths[p];
+      for (std::size_t i = 0; i < count; ++i) {
+        Rng rng = study.search.rng("mipro tip " + path + " " + std::to_string(round * count + i));
+        Grounding grounding;
+        grounding.dataset = shared.dataset;
+        grounding.program = shared.program;
+        if (p < shared.steps.size()) grounding.step = shared.steps[p];
+        grounding.demos = shown_demos(study, path, round * count + i);
+        grounding.current = instruction_of(study.search, best, path);
+        if (round > 0) grounding.history = history_text(attempts(study, path), kHistory);
+        grounding.bad_cases = bad_cases;
+        if (tip_aware_) grounding.tip = draw_tip(rng);
+        groundings.push_back(std::move(grounding));
+      }
+    }
+    Asking asking;
+    asking.temperature = temperature_;
+    asking.sample = round * count;
+    const std::vector<std::optional<std::string>> texts =
+        propose_instructions(study.search, groundings, asking);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      if (texts[i]) study.choice.extend(study.paths[i / count] + ".instructions", *texts[i]);
+    }
+  }
+
+  // The rule of DSPy: 2 · variables · log2(candidates), at least 1.5 · candidates.
+  std::size_t default_trials(const Study& study) const {
+    const auto n = static_cast<double>(std::max<std::size_t>(2, candidates_));
+    return static_cast<std::size_t>(
+        std::max(2.0 * static_cast<double>(study.choice.axes()) * std::log2(n), 1.5 * n));
+  }
+
+  // The next validation examples of a shuffled pass over all of them.
+  static Examples minibatch(Study& study, std::size_t size) {
+    Examples out;
+    while (out.size() < size) {
+      if (study.waiting.empty())
+        study.waiting = study.rng.sample(study.search.val().size(), study.search.val().size());
+      out.push_back(study.search.val()[study.waiting.back()]);
+      study.waiting.pop_back();
+    }
+    return out;
+  }
+
+  Result<void> try_combinations(Study& study, std::size_t until) const {
+    Search& search = study.search;
+    Result<std::unique_ptr<Sampler>> sampler =
+        make_tpe_sampler(study.choice.space(), study.rng.next());
+    if (!sampler) return sampler.error();
+    for (const auto& [point, score] : study.told) (*sampler)->tell(point, score);
+    const bool is_full = minibatch_ == 0 || minibatch_ >= search.val().size();
+    while (study.trials < until && !search.done()) {
+      std::vector<Candidate> points;
+      std::vector<Proposal> proposals;
+      const std::size_t wanted =
+          std::min(std::max<std::size_t>(1, full_every_), until - study.trials);
+      while (points.size() < wanted) {
+        std::optional<Candidate> point = (*sampler)->ask();
+        if (!point) break;
+        proposals.push_back({study.choice.candidate(*point), study.choice.origin(*point)});
+        points.push_back(*std::move(point));
+      }
+      if (points.empty()) break;
+      Result<std::vector<Trial>> trials =
+          is_full ? search.evaluate(proposals)
+                  : search.evaluate_on(proposals, minibatch(study, minibatch_));
+      if (!trials) return trials.error();
+      if (trials->size() != points.size()) break;
+      for (std::size_t i = 0; i < points.size(); ++i)
+        note(study, **sampler, points[i], (*trials)[i], is_full);
+      study.trials += points.size();
+      if (!is_full) {
+        if (Result<void> measured = measure_most_promising(study, **sampler); !measured)
+          return measured.error();
+      }
+    }
+    return {};
+  }
+
+  static void note(Study& study, Sampler& sampler, const Candidate& point, const Trial& trial,
+                   bool full) {
+    const std::optional<double> score = told_score(trial);
+    sampler.tell(point, score);
+    Tried& tried = study.tried[point.hash()];
+    tried.point = point;
+    tried.full = tried.full || full;
+    if (!score) return;
+    study.told.emplace_back(point, *score);
+    tried.scores.total += *score;
+    ++tried.scores.count;
+  }
+
+  Result<void> measure_most_promising(Study& study, Sampler& sampler) const {
+    const Tried* best = nullptr;
+    for (const auto& [key, tried] : study.tried) {
+      if (tried.full || tried.scores.count == 0) continue;
+      if (!best || tried.scores.mean() > best->scores.mean()) best = &tried;
+    }
+    if (!best || study.search.done()) return {};
+    const Candidate point = best->point;
+    const Result<Trial> trial =
+        study.search.evaluate(study.choice.candidate(point), study.choice.origin(point));
+    if (!trial) return trial.error();
+    note(study, sampler, point, *trial, true);
+    return {};
+  }
+
+  BootstrapOptions bootstrap_;
+  std::size_t candidates_;
+  std::size_t trials_;
+  bool zero_shot_;
+  std::size_t minibatch_;
+  std::size_t full_every_;
+  std::size_t rounds_;
+  double temperature_;
+  bool dataset_aware_;
+  bool program_aware_;
+  bool demo_aware_;
+  bool tip_aware_;
+  std::size_t bad_cases_;
+  std::string also_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_mipro(OptionReader& options) {
+  return std::make_unique<Mipro>(options);
+}
+
+}  // namespace hone
