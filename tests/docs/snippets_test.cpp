@@ -1,0 +1,127 @@
+// The C++ of README and docs, compiled and run: docs_test.cpp checks that every snippet stands in here (or in
+// examples/) word for word.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/adapter/prompt_template.hpp"
+#include "hone/eval/evaluator.hpp"
+#include "hone/eval/metric.hpp"
+#include "hone/optimize/optimize.hpp"
+#include "hone/program/program.hpp"
+#include "hone/program/saved_program.hpp"
+#include "hone/testing/scripted_lm.hpp"
+#include "hone/typed/to_program.hpp"
+
+namespace {
+
+enum class Queue { billing, technical, sales };
+
+// clang-format off
+struct Triage {                                      // what the step takes and gives
+  static constexpr std::string_view instructions = "Route the ticket to the team that can help.";
+  struct In  { std::string ticket; };
+  struct Out { Queue queue; };
+};
+
+struct Desk {                                        // a program is a plain struct
+  hone::Predict<Triage> triage;
+  Triage::Out operator()(hone::Call& call, const Triage::In& in) const { return triage(call, in); }
+};
+// clang-format on
+
+hone::ScriptedLm scripted() {
+  hone::Script script;
+  script.score = [](const hone::LmRequest& request, const hone::LabelSlot& slot) {
+    const std::string prompt = request.prompt.dump();
+    std::vector<double> scores(slot.labels.size(), -3.0);
+    scores[prompt.rfind("router") != std::string::npos ? 1 : 0] = -0.1;
+    return scores;
+  };
+  script.value = [](const hone::LmRequest&, const hone::TextSlot&) { return std::string("42"); };
+  return hone::ScriptedLm(std::move(script));
+}
+
+hone::Examples tickets(std::string_view suffix) {
+  hone::Examples out;
+  for (const char* text : {"I was charged twice", "my router is dead", "refund please", "the router blinks red"}) {
+    const bool technical = std::string_view(text).find("router") != std::string_view::npos;
+    out.emplace_back(hone::Value::object(
+        {{"ticket", std::string(text) + std::string(suffix)}, {"queue", technical ? "technical" : "billing"}}));
+  }
+  return out;
+}
+
+TEST(Snippets, Readme) {
+  const hone::ScriptedLm lm = scripted();
+  const hone::Examples train = tickets(" today");
+  const hone::Examples val = tickets("!");
+  const std::string folder = ::testing::TempDir();
+  // clang-format off
+  const auto optimizer = hone::make_optimizer("bootstrap_random_search").value();
+  const hone::Optimized done = hone::optimize(
+      hone::to_program(Desk{}), {train, val, hone::exact_match("queue")}, lm, *optimizer,
+      {.seed = 1, .budget = {.lm_calls = 20'000}}).value();
+  hone::save_program(folder + "desk.hone.json", {done.program, {}, {}}).value();
+  // clang-format on
+  EXPECT_GE(done.best.mean, done.baseline.mean);
+}
+
+TEST(Snippets, Adapter) {
+  const auto signature = hone::Signature::parse("question -> answer: int").value();
+  const std::vector<hone::Value> demos;
+  const hone::Value inputs = hone::Value::object({{"question", "6 x 7?"}});
+  const std::string reply_text = "\nAnswer: 42";
+  // clang-format off
+  const hone::PromptTemplate prompt(signature, hone::Format::completion, demos);
+  const hone::Prompt text = prompt.render(inputs);         // segments, fixed ones first
+  const hone::ParsedReply read = prompt.parse(reply_text); // values, and every fault at once
+  // clang-format on
+  EXPECT_GT(text.size(), 0U);
+  EXPECT_EQ(read.outputs.get("answer"), hone::Value(42));
+}
+
+TEST(Snippets, Core) {
+  // clang-format off
+  const auto signature = hone::Signature::parse(
+      "question, context: list[str] -> answer: str(..200), confidence: enum(low, high)",
+      "Answer briefly.").value();
+  const auto shorter = signature.remove("confidence").value();      // every edit gives a new one
+  const auto again = hone::Signature::from_json(signature.to_json()).value();
+  // clang-format on
+  EXPECT_EQ(shorter.outputs().size(), 1U);
+  EXPECT_EQ(again, signature);
+}
+
+TEST(Snippets, Eval) {
+  // clang-format off
+  const auto shorter = hone::Metric::of("shorter", [](const hone::Example& example, const hone::Value& prediction) {
+    return prediction.get("answer").text().size() <= example.get("answer").text().size() ? 1.0 : 0.0;
+  });
+  // clang-format on
+  EXPECT_EQ(shorter.name(), "shorter");
+}
+
+TEST(Snippets, Program) {
+  using namespace hone;
+  const ScriptedLm lm = scripted();
+  const Value inputs = Value::object({{"question", "6 x 7?"}});
+  const Candidate candidate = Candidate().with("predict.format", "json");
+  // clang-format off
+  const auto ask = Signature::parse("question -> answer: int").value();
+  const auto check = Signature::parse("question, answer: int -> sure: bool").value();
+  const Program one = Program::chain_of_thought(ask);
+  const Program two = Program::pipeline({{"ask", Predictor(ask)}, {"check", Predictor(check)}}).value();
+
+  Call call(lm);                                        // one run: model, seed, stop token, trace
+  const Result<Value> outputs = one.run(call, inputs);  // never throws
+  const Program tuned = one.with(candidate).value();    // a cheap copy; `one` stays as it is
+  // clang-format on
+  EXPECT_TRUE(outputs) << outputs.error().text();
+  EXPECT_EQ(two.predictors().size(), 2U);
+  EXPECT_EQ(tuned.predictors().front().options().format, Format::json);
+}
+
+}  // namespace
