@@ -51,7 +51,15 @@ function(hone_tests name)
   target_compile_definitions(hone_${name}_tests PRIVATE HONE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(hone_${name}_tests PRIVATE ${TESTS_LIBS} hone_third::json hone_warnings
                         GTest::gtest_main GTest::gmock)
-  target_link_libraries(hone_${name}_tests PRIVATE hone::testing)
+  # Only tests that use the testing tools wait for them, and so for every area, to be built.
+  file(GLOB helpers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${TESTS_FOLDER}/*.hpp")
+  foreach(source IN LISTS sources helpers)
+    file(STRINGS "${source}" uses_testing REGEX "^#include \"hone/testing/")
+    if(uses_testing)
+      target_link_libraries(hone_${name}_tests PRIVATE hone::testing)
+      break()
+    endif()
+  endforeach()
   add_dependencies(hone_unit_tests hone_${name}_tests)
   set(where WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
   # The label of a test comes from its suite's name: Model needs a model file, Slow is for what takes long.
