@@ -50,7 +50,7 @@ bool is_step_name(std::string_view name) {
 
 }  // namespace
 
-SinglePredictor::SinglePredictor(Predictor predictor)
+SinglePredictor::SinglePredictor(const Predictor& predictor)
     : predictor_(predictor.with_path("predict")) {}
 
 Result<std::shared_ptr<const Module>> SinglePredictor::with(const Candidate& candidate) const {

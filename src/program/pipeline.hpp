@@ -12,7 +12,7 @@ namespace hone {
 // One predictor, with the path "predict".
 class SinglePredictor final : public Module {
  public:
-  explicit SinglePredictor(Predictor predictor);
+  explicit SinglePredictor(const Predictor& predictor);
   const Signature& signature() const override { return predictor_.signature(); }
   Value forward(Call& call, const Value& inputs) const override { return predictor_(call, inputs); }
   std::vector<Predictor> predictors() const override { return {predictor_}; }

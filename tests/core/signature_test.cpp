@@ -37,8 +37,7 @@ TEST(SignatureParse, TextFormReadsBackTheSame) {
   const char* texts[] = {
       "question -> answer",
       "question: str, context: list[str] -> answer: str(..200), confidence: enum(low, high)",
-      "a: optional[list[int(0..10)]] \"some \\\"quoted\\\" text\", b: bool -> c: {x: "
-      "float(-1.5..), y: {z: enum(p, q)}}",
+      R"(a: optional[list[int(0..10)]] "some \"quoted\" text", b: bool -> c: {x: float(-1.5..), y: {z: enum(p, q)}})",
       "-> poem: str(10..)",
   };
   for (const char* text : texts) {

@@ -16,7 +16,7 @@ Value ticket(const char* text) {
 }
 
 // An engine that follows plans: scores labels as given, writes "so" wherever text is wanted.
-ScriptedLm scorer(std::vector<double> scores) {
+ScriptedLm scorer(const std::vector<double>& scores) {
   return ScriptedLm(
       Script{.reply = {},
              .score = [scores](const LmRequest&, const LabelSlot&) { return scores; },

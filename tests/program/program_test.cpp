@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <stdexcept>
+#include <thread>
 
 #include "hone/testing/scripted_lm.hpp"
 
@@ -147,6 +149,28 @@ TEST(Program, DescribeNamesStepsAndInstructions) {
             "Step answer (reasons step by step before it answers): question: str, query: str -> "
             "answer: int\n"
             "Instructions: Given the fields `question`, `query`, produce the fields `answer`.\n");
+}
+
+TEST(ProgramThreads, OneProgramServesManyAtOnce) {
+  const Program program = two_steps();
+  const ScriptedLm lm(
+      Script{.reply = {}, .score = {}, .value = [](const LmRequest&, const TextSlot& slot) {
+               return std::string(slot.field == "answer" ? "7" : "so");
+             }});
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        for (int n = 0; n < 20; ++n) {
+          Call call(lm);
+          const Result<Value> outputs = program.run(call, Value::object({{"question", "why"}}));
+          if (outputs && outputs->get("answer") == Value(7)) ++right;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(right, 160);
 }
 
 TEST(ProgramJson, ReadsBackTheSame) {

@@ -75,10 +75,16 @@ struct hone::EnumLabels<hone::typed_test::Urgency> {
       {{hone::typed_test::Urgency::now, "right now"}, {hone::typed_test::Urgency::later, "later"}}};
 };
 
+namespace {
+enum class Unnamed { first, second = 5 };
+}
+
 namespace hone::typed_test {
 namespace {
 
 TEST(EnumLabels, AreTheNamesOfTheValues) {
+  EXPECT_EQ(type_of<Unnamed>().to_string(), "enum(first, second)");
+  EXPECT_EQ(from_value<Unnamed>("second").value(), Unnamed::second);
   ASSERT_EQ(enum_labels<Confidence>.size(), 3U);
   EXPECT_EQ(enum_labels<Confidence>[1].second, "not_sure");
   EXPECT_EQ(type_of<Urgency>().to_string(), "enum(right now, later)");

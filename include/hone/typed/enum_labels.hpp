@@ -19,18 +19,17 @@ struct EnumLabels;
 
 namespace internal {
 
-// The compiler spells the value out in the function's own name: "… [with auto value = Color::red]",
-// or as a cast,
-// "(Color)7", where no enumerator has it.
+// The compiler spells the value out in the function's own name: "… [with auto value =
+// ns::Color::red; …]", or as a cast, "(ns::Color)7", where no enumerator has it.
 template <auto value>
 consteval std::string_view enumerator_name() {
   std::string_view name = __PRETTY_FUNCTION__;
   const std::size_t key = name.rfind("value = ");
   name.remove_prefix(key + 8);
   name = name.substr(0, name.find_first_of(";]"));
-  if (name.starts_with('(')) return {};
   const std::size_t scope = name.rfind("::");
-  return scope == std::string_view::npos ? name : name.substr(scope + 2);
+  if (scope != std::string_view::npos) name.remove_prefix(scope + 2);
+  return name.find(')') == std::string_view::npos ? name : std::string_view();
 }
 
 inline constexpr std::size_t kEnumerators = 64;

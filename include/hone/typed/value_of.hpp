@@ -65,7 +65,7 @@ template <class T>
 concept PlainStruct = std::is_class_v<T> && std::is_aggregate_v<T>;
 
 template <class T>
-inline constexpr bool kIsFieldType =
+concept IsFieldType =
     std::same_as<T, std::string> || std::is_arithmetic_v<T> || std::is_enum_v<T> ||
     IsVector<T>::value || IsOptional<T>::value || Annotation<T>::value || PlainStruct<T>;
 
@@ -88,7 +88,7 @@ std::vector<Named> members_of() {
 
 template <class T>
 Type type_of() {
-  static_assert(kIsFieldType<T>,
+  static_assert(IsFieldType<T>,
                 "a field must be a std::string, a number, a bool, an enum, a std::vector, a "
                 "std::optional or a plain "
                 "struct of these");
