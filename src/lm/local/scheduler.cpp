@@ -143,7 +143,8 @@ void Scheduler::forget() {
 
 void Scheduler::admit(Run& run) {
   std::size_t step_tokens = demand();
-  while (run.next < run.order.size() && active_.size() < width_ && admit_next(run, step_tokens)) {
+  while (run.next < run.order.size() && has_width(run.works[run.order[run.next]]) &&
+         admit_next(run, step_tokens)) {
   }
   if (!active_.empty() || run.next >= run.order.size()) return;
   // Nothing lives and the next request still found no room: it cannot be computed at all.
@@ -152,6 +153,16 @@ void Scheduler::admit(Run& run) {
                                                    " tokens cannot hold this request's " +
                                                    std::to_string(run.works[work].tokens.size()) +
                                                    " and its labels");
+}
+
+bool Scheduler::has_width(const Work& work) const {
+  // Choices among labels are over in a step or two: they need room in a batch, not a place among
+  // live replies.
+  constexpr std::size_t kMostChoices = 192;
+  const bool is_choice = std::all_of(work.program->steps.begin(), work.program->steps.end(),
+                                     [](const SlotStep& step) { return step.text == nullptr; });
+  const bool is_halved = width_ < limits_.width;
+  return active_.size() < (is_choice && !is_halved ? std::max(width_, kMostChoices) : width_);
 }
 
 bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {

@@ -96,6 +96,7 @@ class Scheduler {
   };
 
   void admit(Run& run);
+  bool has_width(const Work& work) const;
   bool admit_next(Run& run, std::size_t& step_tokens);
   bool opens_inner_node(const Run& run, std::size_t shared) const;
   bool has_sequences(std::size_t count) const;

@@ -99,12 +99,13 @@ class ModelTest : public ::testing::Test {
   }
 
   static std::unique_ptr<LocalLm::Impl> open(bool exact = false, std::size_t cells = 2048,
-                                             LocalTuning tuning = LocalTuning{}) {
+                                             std::size_t threads = 0) {
     LocalOptions options;
+    options.threads = threads;
     options.model = smollm2_path();
     options.exact = exact;
     options.context_cells = cells;
-    options.tuning = tuning;
+    options.tuning = LocalTuning{};
     auto impl = LocalLm::Impl::open(options);
     EXPECT_TRUE(impl) << impl.error().text();
     return *std::move(impl);

@@ -198,8 +198,35 @@ TEST_F(ModelTrie, NothingLeaksOverManyRequests) {
   for (llama_seq_id id = 0; id < 256; ++id) EXPECT_EQ(llama_memory_seq_pos_max(memory, id), -1);
 }
 
+TEST_F(ModelTrie, TenThousandRequestsInOneSubmission) {
+  auto impl = open(false, 4096);
+  std::vector<LmRequest> requests;
+  const auto plan = make_request({}, {LabelSlot{"label", " ", {"yes", "no"}, "", {}}}).reply;
+  const auto fixed =
+      std::make_shared<const Segments>(Segments{Segment(Role::text, "Is this number lucky?\n")});
+  for (int i = 0; i < 10000; ++i) {
+    LmRequest request;
+    request.prompt = Prompt(fixed, {Segment(Role::text, std::to_string(10000 + i))});
+    request.reply = plan;
+    requests.push_back(std::move(request));
+  }
+  const auto replies = impl->complete(requests, {});
+  ASSERT_EQ(replies.size(), requests.size());
+  std::int64_t calls = 0;
+  for (const auto& reply : replies) {
+    ASSERT_TRUE(reply) << reply.error().text();
+    calls += reply->usage.lm_calls;
+  }
+  EXPECT_EQ(calls, 10000);
+  const LocalCounters counters = impl->counters();
+  EXPECT_EQ(counters.rows, 10000);
+  // A trie of digits below the fixed part.
+  EXPECT_LT(counters.computed_tokens, 11120 + 20);
+  EXPECT_LT(counters.used_cells, 20U);
+}
+
 TEST_F(ModelTrie, ConcurrentCallsAreServedOneAfterAnother) {
-  auto impl = open();
+  auto impl = open(false, 2048, 1);
   const auto ask = [&](int i) {
     return impl
         ->complete(std::vector<LmRequest>{make_request(
