@@ -3,19 +3,19 @@
 #include <cmath>
 #include <string>
 
-#include "hone/base/text.hpp"
 #include "hone/report.hpp"
 
 namespace hone::cli {
 namespace {
 
-double rounded(double number, double unit) {
-  return std::round(number / unit) * unit;
+// To 1/parts. The division comes last: its result is the double whose shortest text has no more
+// digits.
+double rounded(double number, double parts) {
+  return std::round(number * parts) / parts;
 }
 
-// "63.5" for 0.635, without the digits binary fractions add.
 Value percentage(double score) {
-  return Value::parse_json(number_text(std::round(score * 1000) / 10)).value();
+  return rounded(score * 100, 10);
 }
 
 Value score_of(const std::optional<SplitScore>& score) {
@@ -48,7 +48,7 @@ void append(Value::Object& fields, Value::Object more) {
 double peak_rss_mb() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  return rounded(static_cast<double>(usage.ru_maxrss) / 1024.0, 0.1);
+  return rounded(static_cast<double>(usage.ru_maxrss) / 1024.0, 10);
 }
 
 std::string report_json(const Report& report) {
@@ -61,8 +61,8 @@ std::string report_json(const Report& report) {
                           {"val_after", percentage(report.val_after.mean)},
                           {"val_after_interval", interval_of(report.val_after)},
                           {"val_examples", report.val_after.examples},
-                          {"seconds", rounded(report.seconds, 0.001)},
-                          {"total_seconds", rounded(report.total_seconds, 0.001)}};
+                          {"seconds", rounded(report.seconds, 1000)},
+                          {"total_seconds", rounded(report.total_seconds, 1000)}};
   append(fields, usage_fields(report.usage));
   append(fields, {{"parse_failures", report.parse_failures},
                   {"failures", report.failures},
@@ -86,7 +86,7 @@ std::string evaluation_json(const std::string& metric, const std::string& model,
                           {"interval", interval_of(score)},
                           {"examples", score.examples},
                           {"scored", score.scored},
-                          {"seconds", rounded(seconds, 0.001)}};
+                          {"seconds", rounded(seconds, 1000)}};
   append(fields, usage_fields(evaluation.usage()));
   append(fields, {{"parse_failures", score.parse_failures},
                   {"failures", score.failures},

@@ -13,6 +13,11 @@ constexpr std::chrono::seconds kPlainPause{5};
 constexpr std::size_t kBarColumns = 20;
 constexpr std::size_t kNarrowest = 50;  // below that there is no room for a bar
 
+// Those a cache answered cost nothing, and there are many of them.
+std::int64_t model_calls(const Usage& usage) {
+  return usage.lm_calls - usage.cached_calls;
+}
+
 std::string bar(const RolloutsProgress& progress) {
   const std::size_t total = std::max<std::size_t>(progress.total, 1);
   const std::size_t filled = std::min(progress.done, total) * kBarColumns / total;
@@ -42,7 +47,7 @@ void Progress::on_event(const Event& event) {
   if (const auto* rollouts = std::get_if<RolloutsProgress>(&event)) {
     // Each batch counts its own calls from nothing.
     if (rollouts->usage.lm_calls < rollouts_.usage.lm_calls) {
-      finished_calls_ += rollouts_.usage.lm_calls;
+      finished_calls_ += model_calls(rollouts_.usage);
     }
     rollouts_ = *rollouts;
     return draw(false);
@@ -102,7 +107,7 @@ std::string Progress::status() const {
   }
   if (best_) text += ", best " + percent(*best_);
   if (trials_ > 0) text += ", trials " + std::to_string(trials_);
-  text += ", " + grouped(finished_calls_ + rollouts_.usage.lm_calls) + " calls, " +
+  text += ", " + grouped(finished_calls_ + model_calls(rollouts_.usage)) + " calls, " +
           duration_text(seconds());
   return text;
 }

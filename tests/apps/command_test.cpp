@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/base/text.hpp"
 #include "hone/core/value.hpp"
 
 #include "apps/review_task.hpp"
@@ -51,6 +52,8 @@ TEST_F(CommandTest, OptimizesAndReportsAsJson) {
   EXPECT_GT(report.get("lm_calls").as_int(), 12);
   EXPECT_GT(report.get("prompt_tokens").as_int(), 0);
   EXPECT_GT(report.get("rss_mb").as_double(), 1);
+  EXPECT_LE(number_text(report.get("total_seconds").as_double()).size(), 7U)
+      << "three digits at most";
   for (const char* name :
        {"seconds", "computed_tokens", "generated_tokens", "trials", "best_origin"}) {
     EXPECT_NE(report.find(name), nullptr) << name;
