@@ -1,6 +1,6 @@
 // Regret of hone's samplers on standard test functions, next to optuna's TPE on the same ones.
 //
-//   bench_samplers [--seeds 30] [--trials 100] [--json]
+//   bench_samplers [--seeds 30] [--trials 100] [--json]      (from the source root)
 //
 // optuna runs in the peers' Python (${HONE_PEERS:-~/.cache/hone-peers}/venv); where that is absent
 // only hone's are run, and it says so.
@@ -255,7 +255,10 @@ int main(int argc, char** argv) {
     if (arg == "--seeds" && i + 1 < argc) seeds = std::stoul(argv[++i]);
     if (arg == "--trials" && i + 1 < argc) trials = std::stoul(argv[++i]);
   }
-  const std::string folder = std::filesystem::path(__FILE__).parent_path().string();
+  // From the source root, or wherever the compiler found this file.
+  const std::string folder = std::filesystem::exists("bench/samplers_optuna.py")
+                                 ? std::string("bench")
+                                 : std::filesystem::path(__FILE__).parent_path().string();
   const auto optuna = run_optuna(seeds, trials, folder);
   Value::Object report;
   std::vector<std::vector<double>> all_ours;
