@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -29,12 +29,11 @@ bool should_stop(void* data) {
 // llama.cpp reserves and zeroes one output row for every sequence there could be (50 MB and more).
 // The engine reads far fewer at a time; pages nobody wrote to again need no memory.
 void give_back_zeroed_rows(llama_context* context, std::size_t bytes) {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto base = reinterpret_cast<std::uintptr_t>(llama_get_logits(context));
-  if (base == 0) return;
-  const std::uintptr_t first = (base + page - 1) / page * page;
-  const std::uintptr_t last = (base + bytes) / page * page;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* first = llama_get_logits(context);
+  std::size_t space = bytes;
+  if (first == nullptr || std::align(page, page, first, space) == nullptr) return;
+  madvise(first, space / page * page, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -133,7 +132,7 @@ Result<void> LocalLm::Impl::make_context() {
   params.swa_full = true;
   params.kv_unified = true;
   params.abort_callback = should_stop;
-  params.abort_callback_data = &stop_;
+  params.abort_callback_data = static_cast<void*>(&stop_);
 
   local::LogCapture log;
   context_.reset(llama_init_from_model(model_.get(), params));
