@@ -142,8 +142,8 @@ struct Session::State {
   void add_header(const std::string& line) {
     curl_slist* longer = curl_slist_append(headers.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
-    static_cast<void>(headers.release());
-    headers.reset(longer);
+    // Appending to a list that is not empty keeps its head.
+    if (headers == nullptr) headers.reset(longer);
   }
 
   Transfer& new_transfer() {
@@ -224,7 +224,7 @@ std::size_t Session::in_flight() const {
 }
 
 void Session::pump(std::chrono::milliseconds wait,
-                   const std::function<void(std::size_t, Answer)>& done) {
+                   const std::function<void(std::size_t, const Answer&)>& done) {
   State& state = *state_;
   CURLM* multi = state.multi.get();
   const std::optional<PipeSignalGuard> guard = state.guard();
@@ -240,9 +240,9 @@ void Session::pump(std::chrono::milliseconds wait,
     const CURLcode code = message->data.result;
     Transfer* transfer = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-    Answer answer = answer_of(*transfer, code);
+    const Answer answer = answer_of(*transfer, code);
     state.retire(*transfer);
-    done(transfer->tag, std::move(answer));
+    done(transfer->tag, answer);
   }
 }
 

@@ -54,7 +54,8 @@ class Session {
   void start(std::size_t tag, const std::string& url, std::string_view body);
   std::size_t in_flight() const;
   // Moves transfers on and hands over what is done; waits for something to happen, at most `wait`.
-  void pump(std::chrono::milliseconds wait, const std::function<void(std::size_t, Answer)>& done);
+  void pump(std::chrono::milliseconds wait,
+            const std::function<void(std::size_t, const Answer&)>& done);
   // Thread safe: makes a waiting pump() return.
   void wake();
   // Cuts every transfer in flight.

@@ -209,9 +209,9 @@ Result<fs::path> ModelStore::default_cache() {
     const char* text = std::getenv(name);
     return fs::path(text == nullptr ? "" : text);
   };
-  if (const fs::path own = variable("HONE_CACHE"); !own.empty()) return own;
-  if (const fs::path shared = variable("XDG_CACHE_HOME"); !shared.empty()) return shared / "hone";
-  if (const fs::path home = variable("HOME"); !home.empty()) return home / ".cache" / "hone";
+  if (fs::path own = variable("HONE_CACHE"); !own.empty()) return own;
+  if (fs::path shared = variable("XDG_CACHE_HOME"); !shared.empty()) return shared / "hone";
+  if (fs::path home = variable("HOME"); !home.empty()) return home / ".cache" / "hone";
   return bad_request("cache folder", "HOME is not set; set HONE_CACHE to a folder for models");
 }
 
@@ -248,7 +248,7 @@ std::vector<ModelStatus> ModelStore::list() const {
 Result<fs::path> ModelStore::path(std::string_view name) const {
   const Result<KnownModel> model = find(name);
   if (!model) return model.error();
-  const fs::path file = file_of(*model);
+  fs::path file = file_of(*model);
   if (is_file(file)) return file;
   return bad_request(
       "", "model " + model->name + " is not here; run `hone models pull " + model->name + "`");
@@ -259,7 +259,7 @@ Result<fs::path> ModelStore::pull(std::string_view name, const Quantize& quantiz
                                   const std::stop_token& stop) const {
   const Result<KnownModel> model = find(name);
   if (!model) return model.error();
-  const fs::path target = file_of(*model);
+  fs::path target = file_of(*model);
   if (is_file(target)) return target;
   const fs::path folder = target.parent_path();
   if (Result<void> made = make_folder(folder); !made) return made.error();

@@ -91,10 +91,10 @@ class OpenAiBatch {
  private:
   void start(Job& job);
   void start_due();
-  void finish(Job& job, http::Answer answer);
+  void finish(Job& job, const http::Answer& answer);
   bool try_other_dialect(Job& job, const http::Answer& answer);
   void learn(const Job& job);
-  void retry_or_fail(Job& job, milliseconds asked, std::string fault);
+  void retry_or_fail(Job& job, milliseconds asked, const std::string& fault);
   milliseconds backoff(const Job& job);
   milliseconds until_due() const;
   void fail(const Job& job, Error error);
@@ -140,8 +140,8 @@ std::vector<Result<LmReply>> OpenAiBatch::run() {
       continue;
     }
     const milliseconds wait = delayed_.empty() ? kIdle : std::min(kIdle, until_due());
-    session_->pump(wait, [this](std::size_t index, http::Answer answer) {
-      finish(jobs_[index], std::move(answer));
+    session_->pump(wait, [this](std::size_t index, const http::Answer& answer) {
+      finish(jobs_[index], answer);
     });
   }
   session_->drop_all();
@@ -187,7 +187,7 @@ void OpenAiBatch::start(Job& job) {
   session_->start(job.index, job.dialect.completions ? lm_.text_url : lm_.chat_url, job.body);
 }
 
-void OpenAiBatch::finish(Job& job, http::Answer answer) {
+void OpenAiBatch::finish(Job& job, const http::Answer& answer) {
   const LmRequest& request = requests_[job.index];
   if (answer.outcome == http::Outcome::refused) {
     const bool is_answer = answer.fault.starts_with("the answer");
@@ -244,7 +244,7 @@ void OpenAiBatch::learn(const Job& job) {
     lm_.wants_max_completion_tokens.store(true, std::memory_order_relaxed);
 }
 
-void OpenAiBatch::retry_or_fail(Job& job, milliseconds asked, std::string fault) {
+void OpenAiBatch::retry_or_fail(Job& job, milliseconds asked, const std::string& fault) {
   if (asked > lm_.options.retry_after_limit) {
     fail(job, temporary(lm_.where,
                         fault + "; it asks to wait " +

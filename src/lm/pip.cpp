@@ -38,7 +38,7 @@ Result<std::string> python_with_pip(const std::string& python, const std::filesy
   if (own->exit_code == 0) return python;
 
   const std::filesystem::path folder = cache / "pip";
-  const std::string inside = (folder / "bin" / "python").string();
+  std::string inside = (folder / "bin" / "python").string();
   const Result<ProcessResult> earlier = run_process({inside, "-m", "pip", "--version"}, stop);
   if (earlier && earlier->exit_code == 0) return inside;
   const Result<ProcessResult> made =
