@@ -54,9 +54,25 @@ int print_path(const ModelStore& store, const std::string& name) {
   return kOk;
 }
 
+int tune_model(const std::string& name) {
+  const Result<ModelSpec> spec = check_model(name);
+  if (!spec) return fail(spec.error());
+  if (spec->place != ModelPlace::local) {
+    return fail(bad_request("model " + name, "runs on a server; only local models are tuned here"));
+  }
+  LocalOptions options;
+  options.model = spec->file;
+  options.tuning_folder = tuning_folder();
+  const Result<TuneReport> report = tune_local(std::move(options));
+  if (!report) return fail(report.error());
+  std::fputs(report->table.c_str(), stdout);
+  return kOk;
+}
+
 }  // namespace
 
 int run_models(const ModelsFlags& flags) {
+  if (flags.action == ModelsAction::tune) return tune_model(flags.name);
   const Result<ModelStore> store = open_store();
   if (!store) return fail(store.error());
   switch (flags.action) {
@@ -65,6 +81,7 @@ int run_models(const ModelsFlags& flags) {
     case ModelsAction::pull:
       return pull_model(*store, flags.name);
     case ModelsAction::path:
+    case ModelsAction::tune:
       return print_path(*store, flags.name);
   }
   return kFailed;

@@ -39,6 +39,7 @@ constexpr const char* kModelsExamples = R"x(Examples:
   hone models list
   hone models pull smollm2
   hone models path smollm2
+  hone models tune smollm2
 )x";
 
 constexpr const char* kSpaceExamples = R"x(Examples:
@@ -144,7 +145,7 @@ void add_run(CLI::App& root, RunFlags& flags) {
 }
 
 void add_models(CLI::App& root, ModelsFlags& flags) {
-  CLI::App* app = root.add_subcommand("models", "List and fetch local models");
+  CLI::App* app = root.add_subcommand("models", "List, fetch and tune local models");
   app->footer(kModelsExamples);
   app->require_subcommand(1);
   const auto action = [&](const char* name, const char* help, ModelsAction value, bool named) {
@@ -155,6 +156,7 @@ void add_models(CLI::App& root, ModelsFlags& flags) {
   action("list", "Models that can be pulled, and which are here", ModelsAction::list, false);
   action("pull", "Fetch a model, check it and prepare it", ModelsAction::pull, true);
   action("path", "Print the file of a pulled model", ModelsAction::path, true);
+  action("tune", "Measure the fastest engine settings on this machine", ModelsAction::tune, true);
 }
 
 void add_space(CLI::App& root, SpaceFlags& flags) {
@@ -198,7 +200,7 @@ int refuse_word(const CLI::App& app, const std::string& word) {
 // CLI11 says of a misspelt command that one is required; near names help more.
 std::optional<int> refuse_command(const std::vector<std::string>& words) {
   static const std::vector<std::string> commands = {"optimize", "eval", "run", "models", "space"};
-  static const std::vector<std::string> models = {"list", "pull", "path"};
+  static const std::vector<std::string> models = {"list", "pull", "path", "tune"};
   const bool is_nested = words.size() > 1 && words[0] == "models";
   const std::string& word = words[is_nested ? 1 : 0];
   const std::vector<std::string>& known = is_nested ? models : commands;

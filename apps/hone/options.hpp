@@ -74,7 +74,7 @@ struct RunFlags {
   bool scores = false;
 };
 
-enum class ModelsAction { list, pull, path };
+enum class ModelsAction { list, pull, path, tune };
 
 struct ModelsFlags {
   ModelsAction action = ModelsAction::list;
