@@ -90,7 +90,7 @@ class [[nodiscard]] Result {
     if (!ok()) throw_error(error());
     return std::move(*std::get_if<0>(&state_));
   }
-  T value_or(T fallback) const& { return ok() ? **this : std::move(fallback); }
+  T value_or(T fallback) const& { return ok() ? **this : std::move(fallback); }  // NOLINT: moved
 
  private:
   std::variant<T, Error> state_;

@@ -7,7 +7,7 @@
 namespace hone::local {
 namespace {
 
-constexpr std::size_t kMostCachedTokens = 512 * 1024;  // 2 MiB
+constexpr std::size_t kMostCachedTokens = std::size_t{512} * 1024;  // 2 MiB
 
 }  // namespace
 
