@@ -62,7 +62,8 @@ class GrammarBuilder {
  public:
   std::string finish(const std::string& root) const {
     std::string out = "root ::= " + root + "\n";
-    for (const auto& [name, body] : rules_) out.append(name).append(" ::= ").append(body).append("\n");
+    for (const auto& [name, body] : rules_)
+      out.append(name).append(" ::= ").append(body).append("\n");
     return out;
   }
 
