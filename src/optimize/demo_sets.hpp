@@ -29,7 +29,7 @@ std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& exam
 
 struct BootstrapOptions {
   std::size_t max_bootstrapped = 4;  // demos from the teacher's runs, for each predictor
-  std::size_t max_labeled = 8;       // demos in all, filled up with labelled examples
+  std::size_t max_labeled = 16;      // demos in all, filled up with labelled examples
   std::size_t rounds = 1;  // tries an example gets; later ones are sampled at temperature 1
   double threshold = 1;    // least metric score of a run worth showing
   bool balanced = true;    // see draw_labeled

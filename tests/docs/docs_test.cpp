@@ -71,16 +71,19 @@ TEST(Docs, EveryCppSnippetIsCompiled) {
   const std::vector<Block> snippets = blocks("cpp");
   EXPECT_FALSE(snippets.empty());
   for (const Block& block : snippets) {
-    // A snippet may leave out what stands between two parts of it: parts are divided by a line "// …".
+    // A snippet may leave out what stands between two parts of it: parts are divided by a line "//
+    // …".
     std::string rest = block.text;
     while (!rest.empty()) {
       const std::size_t cut = rest.find("// …\n");
       const std::string part = without_space(rest.substr(0, cut));
-      rest = cut == std::string::npos ? std::string() : rest.substr(cut + std::string_view("// …\n").size());
-      const bool is_compiled = std::any_of(sources.begin(), sources.end(), [&](const std::string& source) {
-        return source.find(part) != std::string::npos;
-      });
-      EXPECT_TRUE(is_compiled) << block.file << ":" << block.line << ": put this into tests/docs/snippets_test.cpp:\n"
+      rest = cut == std::string::npos ? std::string()
+                                      : rest.substr(cut + std::string_view("// …\n").size());
+      const bool is_compiled = std::any_of(
+          sources.begin(), sources.end(),
+          [&](const std::string& source) { return source.find(part) != std::string::npos; });
+      EXPECT_TRUE(is_compiled) << block.file << ":" << block.line
+                               << ": put this into tests/docs/snippets_test.cpp:\n"
                                << block.text;
     }
   }
@@ -88,7 +91,8 @@ TEST(Docs, EveryCppSnippetIsCompiled) {
 
 TEST(Docs, EveryTomlBlockIsReadAndItsProgramIsBuilt) {
   for (const Block& block : blocks("toml")) {
-    const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "hone_docs_block.toml";
+    const std::filesystem::path file =
+        std::filesystem::path(::testing::TempDir()) / "hone_docs_block.toml";
     ASSERT_TRUE(write_file(file, block.text));
     const Result<Value> read = read_toml(file);
     ASSERT_TRUE(read) << block.file << ":" << block.line << ": " << read.error().text();

@@ -1,5 +1,5 @@
-// The C++ of README and docs, compiled and run: docs_test.cpp checks that every snippet stands in here (or in
-// examples/) word for word.
+// The C++ of README and docs, compiled and run: docs_test.cpp checks that every snippet stands in
+// here (or in examples/) word for word.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -46,10 +46,11 @@ hone::ScriptedLm scripted() {
 
 hone::Examples tickets(std::string_view suffix) {
   hone::Examples out;
-  for (const char* text : {"I was charged twice", "my router is dead", "refund please", "the router blinks red"}) {
+  for (const char* text :
+       {"I was charged twice", "my router is dead", "refund please", "the router blinks red"}) {
     const bool technical = std::string_view(text).find("router") != std::string_view::npos;
-    out.emplace_back(hone::Value::object(
-        {{"ticket", std::string(text) + std::string(suffix)}, {"queue", technical ? "technical" : "billing"}}));
+    out.emplace_back(hone::Value::object({{"ticket", std::string(text) + std::string(suffix)},
+                                          {"queue", technical ? "technical" : "billing"}}));
   }
   return out;
 }

@@ -22,10 +22,10 @@ namespace hone {
 // Limits; those not set do not bind. Calls are requests to a model that no cache of this run can
 // answer.
 struct Budget {
-  std::optional<std::int64_t> lm_calls;
-  std::optional<std::int64_t> tokens;  // prompt and generated tokens of those calls
-  std::optional<double> money;         // by the prices below
-  std::optional<double> seconds;       // of wall time
+  std::optional<std::int64_t> lm_calls = {};
+  std::optional<std::int64_t> tokens = {};  // prompt and generated tokens of those calls
+  std::optional<double> money = {};         // by the prices below
+  std::optional<double> seconds = {};       // of wall time
   double price_per_million_prompt_tokens = 0;
   double price_per_million_generated_tokens = 0;
 };

@@ -40,24 +40,24 @@ struct Task {
 
 struct RaceOptions {
   bool enabled = true;
-  RaceRules rules;
+  RaceRules rules = {};
 };
 
 struct SearchOptions {
   std::uint64_t seed = 0;
   std::size_t threads = 8;
-  Budget budget;
-  RaceOptions race;
-  std::optional<Space> space;      // default: everything the program has
-  std::optional<Program> teacher;  // default: the student; may have another structure
-  const Lm* teacher_lm = nullptr;  // default: the task's model
+  Budget budget = {};
+  RaceOptions race = {};
+  std::optional<Space> space = {};      // default: everything the program has
+  std::optional<Program> teacher = {};  // default: the student; may have another structure
+  const Lm* teacher_lm = nullptr;       // default: the task's model
   const Lm* proposer_lm = nullptr;
-  std::map<std::string, const Lm*, std::less<>> models;
+  std::map<std::string, const Lm*, std::less<>> models = {};
   // Where trials, proposals and model replies are written, and read back: the same search on the
   // same log goes on where it was and ends with the same winner. Not owned. Null = nothing is kept.
   StudyLog* log = nullptr;
-  Observer observer;
-  std::stop_token stop;
+  Observer observer = {};
+  std::stop_token stop = {};
 };
 
 struct Proposal {

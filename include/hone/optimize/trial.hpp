@@ -17,7 +17,7 @@ struct Trial {
   std::size_t number = 0;
   std::string
       origin;  // where the candidate comes from, in words: "bootstrap 3", "proposal 2 + demos 1"
-  Candidate candidate;  // calibration included
+  Candidate candidate;             // calibration included
   std::optional<Program> program;  // what the candidate is put on, when it is not the student
   std::vector<std::optional<double>>
       scores;                // by validation example, in their order; none = not met or failed

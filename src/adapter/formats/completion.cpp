@@ -50,7 +50,7 @@ class CompletionLayout final : public Layout {
 
   Segments fixed(const DemoSet& demos) const override {
     Segments out;
-    out.emplace_back(Role::text, head_text());
+    out.emplace_back(Role::text, head_text(demos));
     for (const std::vector<Value>* set : {&demos.incomplete, &demos.complete}) {
       for (const Value& demo : *set) out.emplace_back(Role::text, demo_text(demo));
     }
@@ -109,14 +109,27 @@ class CompletionLayout final : public Layout {
     return field.label();
   }
 
-  std::string head_text() const {
+  // Whether the complete demos show every label there is: then a line that lists them only
+  // distracts a small model (on mr with SmolLM2 and 16 demos it costs several points).
+  static bool shows_all_labels(const DemoSet& demos, const Field& field) {
+    const Type type = strip_optional(field.type);
+    if (type.kind() != TypeKind::enumeration) return false;
+    return std::all_of(type.labels().begin(), type.labels().end(), [&](const std::string& label) {
+      return std::any_of(demos.complete.begin(), demos.complete.end(),
+                         [&](const Value& demo) { return demo.get(field.name) == Value(label); });
+    });
+  }
+
+  std::string head_text(const DemoSet& demos) const {
     std::string out(trim(signature().instructions()));
     for (std::size_t i = 0; i < labels_.inputs.size(); ++i) {
       add_note(out, labels_.inputs[i], {}, signature().inputs()[i].type.description());
     }
     for (std::size_t i = 0; i < labels_.outputs.size(); ++i) {
       const Type& type = signature().outputs()[i].type;
-      add_note(out, labels_.outputs[i], output_note(type), type.description());
+      const bool shown = shows_all_labels(demos, signature().outputs()[i]);
+      add_note(out, labels_.outputs[i], shown ? std::string() : output_note(type),
+               type.description());
     }
     return out;
   }
