@@ -19,6 +19,7 @@
 #include "hone/progress.hpp"
 #include "hone/report.hpp"
 #include "hone/signals.hpp"
+#include "hone/store/study_log.hpp"
 
 namespace hone::cli {
 namespace {
@@ -39,6 +40,7 @@ struct Prepared {
   std::optional<ModelSpec> proposer_model;
   std::optional<Program> teacher;
   fs::path out;
+  std::unique_ptr<StudyLog> log;
 };
 
 fs::path default_out(const TaskSpec& task) {
@@ -113,6 +115,12 @@ Result<Prepared> prepare(TaskSpec task) {
   if (!writable) return writable.error();
   Result<Splits> splits = load_splits(task, signature);
   if (!splits) return splits.error();
+  std::unique_ptr<StudyLog> log;
+  if (task.log) {
+    Result<std::unique_ptr<StudyLog>> opened = open_study_log(*task.log);
+    if (!opened) return opened.error();
+    log = *std::move(opened);
+  }
   return Prepared{.task = std::move(task),
                   .student = student,
                   .splits = *std::move(splits),
@@ -124,7 +132,8 @@ Result<Prepared> prepare(TaskSpec task) {
                   .teacher_model = *std::move(teacher_model),
                   .proposer_model = *std::move(proposer_model),
                   .teacher = std::move(teacher),
-                  .out = out};
+                  .out = out,
+                  .log = std::move(log)};
 }
 
 struct OpenedModels {
@@ -276,6 +285,8 @@ class Run {
     options.space = prepared_.space;
     options.teacher = prepared_.teacher;
     options.teacher_lm = models_.teacher;
+    options.log = prepared_.log.get();
+    options.purpose = prepared_.task.optimizer + " " + prepared_.task.optimizer_options.to_json();
     options.proposer_lm = models_.proposer;
     options.models = models_.named;
     options.observer = progress_.observer();

@@ -110,6 +110,8 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--freeze", flags.freeze, "Tune all but these parameters")
       ->allow_extra_args(false);
   app->add_option("--out", flags.out, "Where the tuned program goes (*.hone.json)");
+  app->add_option("--log", flags.log,
+                  "Study log: keeps every trial and reply; the same command goes on after a kill");
   app->add_flag("--json", flags.json, "Report as one JSON object on standard output");
   app->add_flag("--quiet", flags.quiet, "No progress");
 }

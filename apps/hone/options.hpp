@@ -50,6 +50,7 @@ struct OptimizeFlags {
   std::vector<std::string> keep;
   std::vector<std::string> freeze;
   std::optional<std::filesystem::path> out;
+  std::optional<std::filesystem::path> log;
   bool json = false;
   bool quiet = false;
 };

@@ -134,6 +134,7 @@ Result<TaskSpec> read_task_file(const fs::path& file) {
   task.proposer_model = model("proposer_model");
   if (const auto path = top.text("teacher_program")) task.teacher_program = folder / *path;
   if (const auto path = top.text("out")) task.out = folder / *path;
+  if (const auto path = top.text("log")) task.log = folder / *path;
   task.seed = static_cast<std::uint64_t>(top.whole("seed").value_or(0));
   task.threads = static_cast<std::size_t>(top.whole("threads").value_or(8));
   if (task.threads == 0 || task.threads > 1024) top.fault("threads: must be 1 to 1024");

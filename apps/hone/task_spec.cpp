@@ -146,6 +146,7 @@ Result<TaskSpec> task_from(const OptimizeFlags& flags) {
   if (!flags.keep.empty()) task.keep = flags.keep;
   if (!flags.freeze.empty()) task.freeze = flags.freeze;
   take(task.out, flags.out);
+  take(task.log, flags.log);
   return merged;
 }
 

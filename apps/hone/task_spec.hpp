@@ -56,6 +56,7 @@ struct TaskSpec {
   std::vector<std::string> keep;
   std::vector<std::string> freeze;
   std::optional<std::filesystem::path> out;
+  std::optional<std::filesystem::path> log;  // of the study; kept and gone on with
   ModelSettings model_settings;
 
   SplitSpec& split(Split which) { return data[static_cast<std::size_t>(which)]; }

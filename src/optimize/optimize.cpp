@@ -6,6 +6,7 @@ namespace hone {
 
 Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                            const Optimizer& optimizer, SearchOptions options) {
+  if (options.purpose.empty()) options.purpose = optimizer.name();
   Result<std::unique_ptr<Search>> made =
       Search::make(student, std::move(task), lm, std::move(options));
   if (!made) return made.error();

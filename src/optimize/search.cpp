@@ -304,6 +304,7 @@ Result<void> Search::State::check_study(const Lm& lm) {
                                      {"val", hash_examples(task.val)},
                                      {"metric", task.metric.name()},
                                      {"model", lm.info().identity},
+                                     {"optimizer", options.purpose},
                                      {"seed", static_cast<std::int64_t>(options.seed)}});
   Result<bool> is_new = options.log->append("study", "identity", study);
   if (!is_new) return is_new.error();

@@ -113,6 +113,12 @@ TEST_F(CommandBadInput, OutputThatCannotBeWritten) {
   expect_refused(optimize_with("--out", folder_.string()), {"is a folder"});
 }
 
+TEST_F(CommandBadInput, LogThatIsNoStudy) {
+  write_text(folder_ / "notes.txt", "these notes are no database, and long enough to show it");
+  expect_refused(optimize_with("--log", path("notes.txt")), {"notes.txt", "study log"});
+  EXPECT_EQ(server_.request_count(), 0U);
+}
+
 TEST_F(CommandBadInput, GlobThatMatchesNothing) {
   expect_refused(optimize_with("--keep", "*.demo"), {"--keep", "demos"});
 }

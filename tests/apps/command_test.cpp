@@ -94,6 +94,15 @@ TEST_F(CommandTest, SameBytesWithOneAndEightThreads) {
   EXPECT_EQ(first, read_text(folder_ / "out.hone.json"));
 }
 
+TEST_F(CommandTest, TheSameLogGoesOnWhereItWas) {
+  ASSERT_EQ(run_hone(optimize_with("--log", path("study.db"))).code, 0);
+  const std::string first = read_text(folder_ / "out.hone.json");
+  const std::size_t asked = server_.request_count();
+  ASSERT_EQ(run_hone(optimize_with("--log", path("study.db"))).code, 0);
+  EXPECT_EQ(first, read_text(folder_ / "out.hone.json"));
+  EXPECT_LT(server_.request_count() - asked, asked) << "the search itself is answered by the log";
+}
+
 TEST_F(CommandTest, TaskFileWithFlagsOverIt) {
   write_text(folder_ / "task.toml",
              "metric = {name = \"exact_match\", field = \"label\"}\nmodel = \"" + model() +

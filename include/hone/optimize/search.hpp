@@ -56,6 +56,8 @@ struct SearchOptions {
   // Where trials, proposals and model replies are written, and read back: the same search on the
   // same log goes on where it was and ends with the same winner. Not owned. Null = nothing is kept.
   StudyLog* log = nullptr;
+  // What is done with the task, in words: part of what makes two searches the same study.
+  std::string purpose = {};
   Observer observer = {};
   std::stop_token stop = {};
 };
