@@ -140,9 +140,8 @@ TEST_F(CommandTest, RunAnswersLineByLine) {
 }
 
 TEST_F(CommandTest, StopBeforeAnyResult) {
-  Gate gate;
   answer_ = [&](const HttpRequest& request) {
-    gate.wait();
+    gate_.wait();
     return review_answer(request);
   };
   Words words = optimize_words();
@@ -151,19 +150,18 @@ TEST_F(CommandTest, StopBeforeAnyResult) {
   ASSERT_TRUE(server_.wait_for_requests(1));
   child.signal(SIGINT);
   ASSERT_TRUE(child.wait_for_error_text("stopping"));
-  gate.open();
+  gate_.open();
   EXPECT_EQ(child.wait().code, 130);
   EXPECT_FALSE(fs::exists(folder_ / "out.hone.json"));
 }
 
 TEST_F(CommandTest, StopKeepsTheBestSoFar) {
   Gate reached;
-  Gate gate;
   answer_ = [&](const HttpRequest& request) {
     if (request.json().get("messages").size() >
         2) {  // a candidate's demos: the baseline is measured
       reached.open();
-      gate.wait();
+      gate_.wait();
     }
     return review_answer(request);
   };
@@ -174,7 +172,7 @@ TEST_F(CommandTest, StopKeepsTheBestSoFar) {
   reached.wait();
   child.signal(SIGTERM);
   ASSERT_TRUE(child.wait_for_error_text("stopping"));
-  gate.open();
+  gate_.open();
   const Finished finished = child.wait();
   ASSERT_EQ(finished.code, 0) << finished.err;
   const Value report = json_of(finished.out);
@@ -184,9 +182,8 @@ TEST_F(CommandTest, StopKeepsTheBestSoFar) {
 }
 
 TEST_F(CommandTest, SecondStopEndsAtOnce) {
-  Gate gate;
   answer_ = [&](const HttpRequest& request) {
-    gate.wait();
+    gate_.wait();
     return review_answer(request);
   };
   Words words = optimize_words();
@@ -197,7 +194,7 @@ TEST_F(CommandTest, SecondStopEndsAtOnce) {
   ASSERT_TRUE(child.wait_for_error_text("stopping"));
   child.signal(SIGINT);
   EXPECT_EQ(child.wait().code, 130);
-  gate.open();
+  gate_.open();
 }
 
 TEST_F(CommandTest, ModelsListNamesWhatCanBePulled) {

@@ -122,6 +122,7 @@ class ReviewTask : public testing::Test {
 
   fs::path folder_;
   std::function<HttpResponse(const HttpRequest&)> answer_ = review_answer;
+  Gate gate_;  // for an answer_ to wait at; lives longer than the server's threads
   HttpTestServer server_;
 };
 
