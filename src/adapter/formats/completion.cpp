@@ -109,8 +109,8 @@ class CompletionLayout final : public Layout {
     return field.label();
   }
 
-  // Whether the complete demos show every label there is: then a line that lists them only
-  // distracts a small model (on mr with SmolLM2 and 16 demos it costs several points).
+  // Whether the complete demos show every label there is: then a line that lists them says nothing
+  // new.
   static bool shows_all_labels(const DemoSet& demos, const Field& field) {
     const Type type = strip_optional(field.type);
     if (type.kind() != TypeKind::enumeration) return false;
