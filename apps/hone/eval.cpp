@@ -134,6 +134,7 @@ int run_eval(const EvalFlags& flags) {
     return fail(*unreachable);
 
   const Clock::TimePoint begin = clock.now();
+  models.forget();
   progress.phase("evaluating");
   const Evaluation evaluation =
       evaluator.evaluate(prepared->program, prepared->examples, prepared->metric);

@@ -117,10 +117,16 @@ Result<Splits> load_splits(const TaskSpec& task, const Signature& signature) {
 
 Result<const Lm*> Models::open(const ModelSpec& spec) {
   const auto found = opened_.find(spec.text);
-  if (found != opened_.end()) return found->second.get();
-  Result<std::shared_ptr<const Lm>> lm = open_model(spec, settings_);
-  if (!lm) return lm.error();
-  return opened_.emplace(spec.text, *std::move(lm)).first->second.get();
+  if (found != opened_.end()) return found->second.lm.get();
+  Result<OpenedModel> model = open_model(spec, settings_);
+  if (!model) return model.error();
+  return opened_.emplace(spec.text, *std::move(model)).first->second.lm.get();
+}
+
+void Models::forget() const {
+  for (const auto& [spec, model] : opened_) {
+    if (model.local) model.local->forget();
+  }
 }
 
 Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,

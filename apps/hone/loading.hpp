@@ -43,10 +43,14 @@ class Models {
  public:
   explicit Models(ModelSettings settings) : settings_(std::move(settings)) {}
   Result<const Lm*> open(const ModelSpec& spec);
+  // Local models forget the prompt beginnings they keep. What a local model computes together with
+  // what decides how it rounds, so scores that two commands report can only agree when both begin
+  // from nothing.
+  void forget() const;
 
  private:
   ModelSettings settings_;
-  std::map<std::string, std::shared_ptr<const Lm>> opened_;
+  std::map<std::string, OpenedModel> opened_;
 };
 
 // The models a program's predictors name: of those the task gives, else of those a tuned program

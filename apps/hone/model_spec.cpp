@@ -9,7 +9,6 @@
 
 #include "hone/base/text.hpp"
 #include "hone/lm/cached_lm.hpp"
-#include "hone/lm/local.hpp"
 #include "hone/lm/model_store.hpp"
 #include "hone/lm/openai.hpp"
 
@@ -78,8 +77,8 @@ Format default_format(const ModelSpec& spec) {
   return spec.place == ModelPlace::local ? Format::completion : Format::chat;
 }
 
-Result<std::shared_ptr<const Lm>> open_model(const ModelSpec& spec, const ModelSettings& settings) {
-  std::shared_ptr<const Lm> lm;
+Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings) {
+  OpenedModel model;
   if (spec.place == ModelPlace::local) {
     LocalOptions options;
     options.model = spec.file;
@@ -88,21 +87,24 @@ Result<std::shared_ptr<const Lm>> open_model(const ModelSpec& spec, const ModelS
     options.tuning_folder = tuning_folder();
     Result<std::shared_ptr<LocalLm>> opened = LocalLm::open(std::move(options));
     if (!opened) return opened.error();
-    lm = *std::move(opened);
+    model.local = *std::move(opened);
+    model.lm = model.local;
   } else {
     Result<OpenAiOptions> options = parse_openai_spec(spec.text);
     if (!options) return options.error();
     Result<std::unique_ptr<OpenAiLm>> opened =
         OpenAiLm::open(with_settings(*std::move(options), settings));
     if (!opened) return opened.error();
-    lm = *std::move(opened);
+    model.lm = *std::move(opened);
   }
-  if (!settings.cache) return lm;
+  if (!settings.cache) return model;
   CacheOptions options;
   options.file = settings.cache;
-  Result<std::unique_ptr<CachedLm>> cached = CachedLm::open(std::move(lm), std::move(options));
+  Result<std::unique_ptr<CachedLm>> cached =
+      CachedLm::open(std::move(model.lm), std::move(options));
   if (!cached) return cached.error();
-  return std::shared_ptr<const Lm>(*std::move(cached));
+  model.lm = *std::move(cached);
+  return model;
 }
 
 Result<ModelStore> open_store() {

@@ -11,6 +11,7 @@
 #include "hone/adapter/prompt_template.hpp"
 #include "hone/base/result.hpp"
 #include "hone/lm/lm.hpp"
+#include "hone/lm/local.hpp"
 #include "hone/lm/model_store.hpp"
 
 namespace hone::cli {
@@ -40,8 +41,12 @@ Result<ModelSpec> check_model(std::string_view spec);
 // for servers.
 Format default_format(const ModelSpec& spec);
 
-// With a cache of replies in front where the settings name one.
-Result<std::shared_ptr<const Lm>> open_model(const ModelSpec& spec, const ModelSettings& settings);
+struct OpenedModel {
+  std::shared_ptr<const Lm> lm;          // with a cache of replies in front where settings name one
+  std::shared_ptr<const LocalLm> local;  // the engine behind it; null for a server
+};
+
+Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings);
 
 // The models known by name, kept in the user's cache.
 Result<ModelStore> open_store();

@@ -216,9 +216,13 @@ std::string next_command(const Prepared& prepared) {
 // One optimization under way: what its steps share.
 class Run {
  public:
-  Run(const Prepared& prepared, const OpenedModels& models, Progress& progress,
+  Run(const Prepared& prepared, const Models& store, const OpenedModels& models, Progress& progress,
       const StopOnSignal& signals)
-      : prepared_(prepared), models_(models), progress_(progress), signals_(signals) {}
+      : prepared_(prepared),
+        store_(store),
+        models_(models),
+        progress_(progress),
+        signals_(signals) {}
 
   Result<Report> operator()() {
     const Clock::TimePoint begin = clock_.now();
@@ -229,7 +233,7 @@ class Run {
     std::optional<Evaluation> before;
     if (!test.empty()) {
       progress_.phase("test before");
-      before = evaluate(prepared_.student, test, signals_.token());
+      before = evaluate_afresh(prepared_.student, test, signals_.token());
       if (signals_.requested()) return stopped("", "stopped before there was a result");
       report_.test_before = split_score(*before);
     }
@@ -263,6 +267,13 @@ class Run {
   Evaluation evaluate(const Program& program, const Examples& examples,
                       std::stop_token stop) const {
     return evaluator(std::move(stop)).evaluate(program, examples, prepared_.metric);
+  }
+
+  // The scores `hone eval` gives, whatever the models were asked before.
+  Evaluation evaluate_afresh(const Program& program, const Examples& examples,
+                             std::stop_token stop) const {
+    store_.forget();
+    return evaluate(program, examples, std::move(stop));
   }
 
   Result<void> probe(const Program& program) const {
@@ -341,7 +352,7 @@ class Run {
       return;
     }
     progress_.phase("test after");
-    const Evaluation after = evaluate(program, test, {});
+    const Evaluation after = evaluate_afresh(program, test, {});
     report_.test_after = split_score(after);
     report_.prompt = winning_prompt(after.rollouts.front());
     compare(test, *before, after, report_);
@@ -372,6 +383,7 @@ class Run {
   }
 
   const Prepared& prepared_;
+  const Models& store_;
   const OpenedModels& models_;
   Progress& progress_;
   const StopOnSignal& signals_;
@@ -407,7 +419,7 @@ int run_optimize(const OptimizeFlags& flags) {
   const Result<OpenedModels> opened = open_all(*prepared, models);
   progress.clear();
   if (!opened) return fail(opened.error());
-  const Result<Report> report = Run(*prepared, *opened, progress, signals)();
+  const Result<Report> report = Run(*prepared, models, *opened, progress, signals)();
   progress.clear();
   if (!report) return fail(report.error());
   const std::string text = flags.json ? report_json(*report) + "\n" : report_text(*report);

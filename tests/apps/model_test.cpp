@@ -66,6 +66,24 @@ TEST_F(CommandModelTest, SameSeedGivesTheSameBytesWithOneAndEightThreads) {
   EXPECT_NEAR(sum, 1, 1e-9);
 }
 
+TEST_F(CommandModelTest, EvalGivesTheScoreThatOptimizeReported) {
+  const Words limits = {"--limit", "train=40,val=20,test=50"};
+  Words words = limits;
+  words.insert(words.end(), {"--candidates", "2", "--seed", "3"});
+  const Finished optimized = run_hone(tickets("reported.hone.json", words));
+  ASSERT_EQ(optimized.code, 0) << optimized.err;
+  Words eval = {"eval",    (folder_ / "reported.hone.json").string(),
+                "--data",  std::string(HONE_SOURCE_DIR) + "/examples/tickets/test.jsonl",
+                "--quiet", "--json"};
+  eval.insert(eval.end(), limits.begin(), limits.end());
+  const Finished evaluated = run_hone(eval);
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  const Value report = Value::parse_json(optimized.out).value();
+  const Value again = Value::parse_json(evaluated.out).value();
+  EXPECT_EQ(again.get("examples"), report.get("test_examples"));
+  EXPECT_EQ(again.get("score"), report.get("test_after"));
+}
+
 TEST_F(CommandModelTest, ContextTooSmallForThePrompt) {
   std::string instructions;
   for (int i = 0; i < 400; ++i) instructions += "Look at what is asked. ";

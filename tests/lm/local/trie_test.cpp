@@ -125,6 +125,30 @@ TEST_F(ModelTrie, KeepsTheFixedPartForLaterCalls) {
   EXPECT_GT(ask("\nThird?").computed_tokens, 10);
 }
 
+TEST_F(ModelTrie, WhatWasForgottenChangesNoAnswer) {
+  auto impl = open();
+  const std::string fixed = "Is it good or bad?\n\nFilm: dull and long.\nVerdict: bad";
+  std::vector<LmRequest> requests;
+  for (int i = 0; i < 24; ++i) {
+    requests.push_back(make_request(
+        text_prompt(fixed, "\n\nFilm: the " + std::to_string(i) + "th part, brisk and warm."),
+        {ForcedText{"\nVerdict:"}, LabelSlot{"verdict", " ", {"good", "bad"}, "", {}}}));
+  }
+  const auto scores = [&] {
+    std::vector<double> numbers;
+    for (const auto& reply : impl->complete(requests, {})) {
+      for (const double number : reply.value().labels.front().log_probs) numbers.push_back(number);
+    }
+    return numbers;
+  };
+  const std::vector<double> fresh = scores();
+  // A kept prefix: other batches, and so other rounding.
+  ASSERT_EQ(impl->counters().kept_prefixes, 1U);
+  impl->complete(std::span(requests).subspan(3, 9), {});
+  impl->forget();
+  EXPECT_EQ(scores(), fresh);
+}
+
 TEST_F(ModelTrie, CandidatesShareWhatTheirPromptsBeginWith) {
   auto impl = open();
   std::vector<LmRequest> requests;
