@@ -32,6 +32,15 @@ void note_overlap(const Splits& splits, Split learned, Split measured,
                     " as well");
 }
 
+// Specs by name.
+std::map<std::string, std::string> given_models(const TaskSpec& task, const SavedProgram& saved) {
+  std::map<std::string, std::string> given = task.models;
+  if (const Value kept = saved.model.get("models"); kept.is_object()) {
+    for (const auto& [name, spec] : kept.as_object()) given.emplace(name, spec.text());
+  }
+  return given;
+}
+
 }  // namespace
 
 Result<ModelSpec> task_model(const TaskSpec& task) {
@@ -129,22 +138,49 @@ void Models::forget() const {
   }
 }
 
-Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
-                                                      const SavedProgram& saved) {
-  std::map<std::string, std::string> given = task.models;
-  if (const Value kept = saved.model.get("models"); kept.is_object()) {
-    for (const auto& [name, spec] : kept.as_object()) given.emplace(name, spec.text());
+Result<Space> task_space(const TaskSpec& task, const SavedProgram& saved) {
+  std::vector<std::string> names;
+  for (const auto& [name, spec] : given_models(task, saved)) names.push_back(name);
+  Space space = Space::of(saved.program).with_models(names);
+  for (const Narrowing& narrowing : task.narrow) {
+    Result<Space> narrowed = space.narrow(narrowing.glob, narrowing.choices);
+    if (!narrowed) return bad_request("--narrow", narrowed.error().text());
+    space = *std::move(narrowed);
   }
+  if (!task.keep.empty()) {
+    Result<Space> kept = space.keep(task.keep);
+    if (!kept) return bad_request("--keep", kept.error().text());
+    space = *std::move(kept);
+  }
+  if (!task.freeze.empty()) {
+    Result<Space> frozen = space.freeze(task.freeze);
+    if (!frozen) return bad_request("--freeze", frozen.error().text());
+    space = *std::move(frozen);
+  }
+  return space;
+}
+
+Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
+                                                      const SavedProgram& saved,
+                                                      const Space* space) {
+  const std::map<std::string, std::string> given = given_models(task, saved);
   std::vector<std::string> names;
   for (const auto& [name, spec] : given) names.push_back(name);
+  std::map<std::string, std::string> wanted;  // by name, who wants it
+  for (const Predictor& predictor : saved.program.predictors())
+    wanted.emplace(predictor.options().model, predictor.path());
+  for (const Param& param : space ? space->params() : std::vector<Param>()) {
+    const auto* choice = std::get_if<ChoiceDomain>(&param.domain);
+    if (!choice || !param.path.ends_with(".model") || !space->is_asked(param)) continue;
+    for (const Value& name : choice->choices) wanted.emplace(name.text(), param.path);
+  }
+  wanted.erase("");
   std::map<std::string, ModelSpec> named;
-  for (const Predictor& predictor : saved.program.predictors()) {
-    const std::string& name = predictor.options().model;
-    if (name.empty() || named.count(name) > 0) continue;
+  for (const auto& [name, path] : wanted) {
     const auto spec = given.find(name);
     if (spec == given.end()) {
-      return bad_request(predictor.path(), "its model \"" + name + "\" is not in [models]" +
-                                               did_you_mean(name, names));
+      return bad_request(
+          path, "its model \"" + name + "\" is not in [models]" + did_you_mean(name, names));
     }
     Result<ModelSpec> checked = check_model(spec->second);
     if (!checked) return checked.error();

@@ -14,6 +14,7 @@
 #include "hone/core/example.hpp"
 #include "hone/lm/lm.hpp"
 #include "hone/model_spec.hpp"
+#include "hone/optimize/space.hpp"
 #include "hone/program/saved_program.hpp"
 #include "hone/task_spec.hpp"
 
@@ -53,10 +54,14 @@ class Models {
   std::map<std::string, OpenedModel> opened_;
 };
 
-// The models a program's predictors name: of those the task gives, else of those a tuned program
-// was saved with.
+// What the task lets a search change: the program's parameters under narrow, keep and freeze.
+Result<Space> task_space(const TaskSpec& task, const SavedProgram& saved);
+
+// The models a program's predictors name, and those a search may choose among where there is a
+// space: of those the task gives, else of those a tuned program was saved with.
 Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
-                                                      const SavedProgram& saved);
+                                                      const SavedProgram& saved,
+                                                      const Space* space = nullptr);
 
 // A folder a file can be written to.
 Result<void> check_output(const std::filesystem::path& path);

@@ -2,6 +2,7 @@
 // is spent.
 #include "hone/optimize/optimize.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -51,21 +52,6 @@ fs::path default_out(const TaskSpec& task) {
   return stem.string() + ".hone.json";
 }
 
-Result<Space> make_space(const TaskSpec& task, const Program& student) {
-  Space space = Space::of(student);
-  if (!task.keep.empty()) {
-    Result<Space> kept = space.keep(task.keep);
-    if (!kept) return bad_request("--keep", kept.error().text());
-    space = *std::move(kept);
-  }
-  if (!task.freeze.empty()) {
-    Result<Space> frozen = space.freeze(task.freeze);
-    if (!frozen) return bad_request("--freeze", frozen.error().text());
-    space = *std::move(frozen);
-  }
-  return space;
-}
-
 Result<std::optional<ModelSpec>> optional_model(const std::optional<std::string>& spec) {
   if (!spec) return std::optional<ModelSpec>();
   Result<ModelSpec> checked = check_model(*spec);
@@ -95,9 +81,10 @@ Result<Prepared> prepare(TaskSpec task) {
   Result<std::unique_ptr<Optimizer>> optimizer =
       make_optimizer(task.optimizer, task.optimizer_options);
   if (!optimizer) return optimizer.error();
-  Result<Space> space = make_space(task, student);
+  Result<Space> space = task_space(task, *loaded);
   if (!space) return space.error();
-  Result<std::map<std::string, ModelSpec>> named = named_models(task, *loaded);
+  if (const Result<void> able = check_space(**optimizer, *space); !able) return able.error();
+  Result<std::map<std::string, ModelSpec>> named = named_models(task, *loaded, &*space);
   if (!named) return named.error();
   Result<std::optional<ModelSpec>> teacher_model = optional_model(task.teacher_model);
   if (!teacher_model) return teacher_model.error();
@@ -368,11 +355,18 @@ class Run {
   Result<void> save(const Program& program) const {
     Value model = Value::object(
         {{"identity", models_.main->info().identity}, {"spec", prepared_.model.text}});
-    if (!prepared_.named.empty()) {
-      Value::Object named;
-      for (const auto& [name, spec] : prepared_.named) named.emplace_back(name, spec.text);
-      model = model.with("models", Value::object(std::move(named)));
+    Value::Object named;
+    for (const Predictor& predictor : program.predictors()) {
+      const auto spec = prepared_.named.find(predictor.options().model);
+      if (spec == prepared_.named.end()) continue;
+      const bool is_known = std::any_of(named.begin(), named.end(), [&](const auto& known) {
+        return known.first == spec->first;
+      });
+      if (!is_known) named.emplace_back(spec->first, spec->second.text);
     }
+    std::sort(named.begin(), named.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (!named.empty()) model = model.with("models", Value::object(std::move(named)));
     const SavedProgram saved{
         .program = program, .score = saved_score(report_), .model = std::move(model)};
     Result<void> written = save_program(prepared_.out, saved);

@@ -44,7 +44,8 @@ constexpr const char* kModelsExamples = R"x(Examples:
 
 constexpr const char* kSpaceExamples = R"x(Examples:
   hone space triage.toml
-  hone optimize triage.toml --keep '*.demos'
+  hone space triage.toml --keep '*.demos' --narrow '*.format=completion,json' --json
+  hone optimize triage.toml --optimizer bootstrap_tpe --keep '*.demos' --narrow '*.format=completion,json'
 )x";
 
 constexpr const char* kExamples = R"x(Examples:
@@ -82,6 +83,15 @@ void add_task(CLI::App& app, TaskFlags& task) {
   add_model_settings(app, task.model_settings);
 }
 
+void add_globs(CLI::App& app, std::vector<std::string>& keep, std::vector<std::string>& freeze,
+               std::vector<std::string>& narrow) {
+  app.add_option("--keep", keep, "Tune only these parameters (globs, see `hone space`)")
+      ->allow_extra_args(false);
+  app.add_option("--freeze", freeze, "Tune all but these parameters")->allow_extra_args(false);
+  app.add_option("--narrow", narrow, "Tune these among a few values: '*.format=completion,json'")
+      ->allow_extra_args(false);
+}
+
 void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   CLI::App* app = root.add_subcommand("optimize", "Find the prompt that does a task best");
   app->footer(kOptimizeExamples);
@@ -105,10 +115,7 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--price-generated", flags.price_generated, "Of a million generated tokens");
   app->add_option("--race", flags.race, "on (losers stop early) or off")
       ->check(CLI::IsMember({"on", "off"}));
-  app->add_option("--keep", flags.keep, "Tune only these parameters (globs, see `hone space`)")
-      ->allow_extra_args(false);
-  app->add_option("--freeze", flags.freeze, "Tune all but these parameters")
-      ->allow_extra_args(false);
+  add_globs(*app, flags.keep, flags.freeze, flags.narrow);
   app->add_option("--out", flags.out, "Where the tuned program goes (*.hone.json)");
   app->add_option("--log", flags.log,
                   "Study log: keeps every trial and reply; the same command goes on after a kill");
@@ -166,6 +173,9 @@ void add_space(CLI::App& root, SpaceFlags& flags) {
   app->footer(kSpaceExamples);
   app->add_option("FILE", flags.file, "Task file (TOML) or tuned program (*.hone.json)")
       ->required();
+  add_globs(*app, flags.keep, flags.freeze, flags.narrow);
+  app->add_flag("--all", flags.all, "Everything there is, whatever the file keeps");
+  app->add_flag("--json", flags.json, "As one JSON list on standard output");
 }
 
 // The innermost subcommand that was reached.

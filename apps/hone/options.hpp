@@ -49,6 +49,7 @@ struct OptimizeFlags {
   std::optional<std::string> race;
   std::vector<std::string> keep;
   std::vector<std::string> freeze;
+  std::vector<std::string> narrow;  // "GLOB=value,value"
   std::optional<std::filesystem::path> out;
   std::optional<std::filesystem::path> log;
   bool json = false;
@@ -84,6 +85,11 @@ struct ModelsFlags {
 
 struct SpaceFlags {
   std::filesystem::path file;
+  std::vector<std::string> keep;
+  std::vector<std::string> freeze;
+  std::vector<std::string> narrow;
+  bool all = false;
+  bool json = false;
 };
 
 using Command = std::variant<OptimizeFlags, EvalFlags, RunFlags, ModelsFlags, SpaceFlags>;

@@ -72,6 +72,23 @@ void read_budget(const Value& table, Budget& budget, FileFaults& faults) {
   faults.add(reader);
 }
 
+// A table of lists of values by glob.
+void read_narrow(TableReader& top, TaskSpec& task) {
+  const Value table = top.raw("narrow");
+  if (table.is_null()) return;
+  if (!table.is_object()) {
+    top.fault("narrow: expected a table such as {\"*.format\" = [\"completion\", \"json\"]}");
+    return;
+  }
+  for (const auto& [glob, values] : table.as_object()) {
+    if (values.is_list() && values.size() > 0) {
+      task.narrow.push_back({glob, values.as_list()});
+    } else {
+      top.fault("narrow." + glob + ": expected a list of values");
+    }
+  }
+}
+
 // "exact_match:label", or a table: name with field, criterion, or command.
 std::optional<std::string> read_metric(const Value& value, FileFaults& faults) {
   if (!value.is_object()) {
@@ -141,6 +158,7 @@ Result<TaskSpec> read_task_file(const fs::path& file) {
   task.race = top.flag("race").value_or(true);
   task.keep = top.texts("keep");
   task.freeze = top.texts("freeze");
+  read_narrow(top, task);
   const Value models = top.raw("models");
   if (models.is_object()) {
     for (const auto& [name, spec] : models.as_object()) {

@@ -117,6 +117,30 @@ Result<TaskSpec> task_from(const TaskFlags& flags) {
   return task;
 }
 
+Result<std::vector<Narrowing>> narrowings_from(const std::vector<std::string>& flags) {
+  std::vector<Narrowing> out;
+  for (const std::string& flag : flags) {
+    const std::size_t equals = flag.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return bad_request("--narrow", "expected GLOB=value,value, got \"" + flag + "\"");
+    }
+    Narrowing narrowing{std::string(trim(flag.substr(0, equals))), {}};
+    const std::string values = flag.substr(equals + 1);
+    const Result<Value> list = Value::parse_json(values);
+    if (list && list->is_list()) {
+      narrowing.choices = list->as_list();
+    } else {
+      for (const std::string& part : split(values, ',')) {
+        const std::string text(trim(part));
+        const Result<Value> json = Value::parse_json(text);
+        narrowing.choices.push_back(json ? *json : Value(text));
+      }
+    }
+    out.push_back(std::move(narrowing));
+  }
+  return out;
+}
+
 Result<TaskSpec> task_from(const OptimizeFlags& flags) {
   Result<TaskSpec> merged = task_from(flags.task);
   if (!merged) return merged;
@@ -145,6 +169,11 @@ Result<TaskSpec> task_from(const OptimizeFlags& flags) {
   if (flags.race) task.race = *flags.race == "on";
   if (!flags.keep.empty()) task.keep = flags.keep;
   if (!flags.freeze.empty()) task.freeze = flags.freeze;
+  if (!flags.narrow.empty()) {
+    Result<std::vector<Narrowing>> narrow = narrowings_from(flags.narrow);
+    if (!narrow) return narrow.error();
+    task.narrow = *std::move(narrow);
+  }
   take(task.out, flags.out);
   take(task.log, flags.log);
   return merged;

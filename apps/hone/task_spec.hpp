@@ -23,6 +23,12 @@ inline constexpr std::array<Split, 3> kSplits = {Split::train, Split::val, Split
 
 const char* to_string(Split split);
 
+// Parameters that are to be one of a few values.
+struct Narrowing {
+  std::string glob;
+  std::vector<Value> choices;
+};
+
 struct SplitSpec {
   std::vector<std::filesystem::path> files;
   std::optional<std::size_t> limit;  // of the first so many examples
@@ -31,10 +37,11 @@ struct SplitSpec {
 // A task file (TOML):
 //   metric = "exact_match:queue"   model = "smollm2"   out = "triage.hone.json"   seed = 1 threads
 //   = 8 teacher_model, teacher_program, proposer_model, race = true, keep = ["*.demos"], freeze =
-//   […] [program]     see hone/program/program_file.hpp [data]        train, val, test = a file or
-//   a list of files; limit = 100, or {train = 100, …} [optimizer]   name, and its options [budget]
-//   calls, tokens, seconds, money, price_prompt, price_generated (of a million tokens) [models]
-//   name = a model, for steps that ask for one by name
+//   […], narrow = {"*.format" = ["completion", "json"]} [program]     see
+//   hone/program/program_file.hpp [data]        train, val, test = a file or a list of files; limit
+//   = 100, or {train = 100, …} [optimizer]   name, and its options [budget] calls, tokens, seconds,
+//   money, price_prompt, price_generated (of a million tokens) [models] name = a model, for steps
+//   that ask for one by name
 // Paths are relative to the file. A *.hone.json stands for a task that has its program alone.
 struct TaskSpec {
   std::filesystem::path file;  // empty when all is from flags
@@ -55,6 +62,7 @@ struct TaskSpec {
   bool race = true;
   std::vector<std::string> keep;
   std::vector<std::string> freeze;
+  std::vector<Narrowing> narrow;
   std::optional<std::filesystem::path> out;
   std::optional<std::filesystem::path> log;  // of the study; kept and gone on with
   ModelSettings model_settings;
@@ -68,5 +76,7 @@ Result<TaskSpec> read_task_file(const std::filesystem::path& file);
 // The file, if there is one, with the flags over it.
 Result<TaskSpec> task_from(const TaskFlags& flags);
 Result<TaskSpec> task_from(const OptimizeFlags& flags);
+// "*.format=completion,json": values as JSON where they are JSON, else as texts; or one JSON list.
+Result<std::vector<Narrowing>> narrowings_from(const std::vector<std::string>& flags);
 
 }  // namespace hone::cli

@@ -7,8 +7,8 @@
 namespace hone {
 
 std::string_view domain_name(const Domain& domain) {
-  static constexpr std::string_view kNames[] = {"text", "demos", "choice",
-                                                "int",  "float", "learned"};
+  static constexpr std::string_view kNames[] = {"text",  "demos", "choice", "int",
+                                                "float", "bias",  "model",  "learned"};
   return kNames[domain.index()];
 }
 
@@ -95,6 +95,20 @@ Result<void> check_domain(const Domain& domain, const Value& value, std::string_
       return bad_request(where, value.to_json() + " is not a number in " + number_text(real->low) +
                                     ".." + number_text(real->high));
     }
+  } else if (const auto* bias = std::get_if<BiasDomain>(&domain)) {
+    if (!value.is_object())
+      return bad_request(
+          where, "expected an object of numbers by text, got " + shorten(value.to_json(), 60));
+    for (const auto& [text, number] : value.as_object()) {
+      if (!number.is_number() || number.as_double() < bias->low || number.as_double() > bias->high)
+        return bad_request(where, "of \"" + text + "\", " + number.to_json() +
+                                      " is not a number in " + number_text(bias->low) + ".." +
+                                      number_text(bias->high));
+    }
+  } else if (std::holds_alternative<ModelDomain>(domain)) {
+    if (!value.is_string())
+      return bad_request(where,
+                         "expected the name of a model, got " + shorten(value.to_json(), 60));
   }
   return {};
 }

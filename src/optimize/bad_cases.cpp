@@ -4,9 +4,12 @@
 
 namespace hone {
 
-Result<std::vector<std::string>> tunable_instruction_paths(const Search& search) {
+Result<std::vector<std::string>> tunable_instruction_paths(const Search& search,
+                                                           Structure structure) {
   std::vector<std::string> paths;
-  for (const Predictor& predictor : search.student().predictors()) {
+  for (const Predictor& predictor : structure == Structure::any
+                                        ? search.student().predictors()
+                                        : predictors_in_use(search.student())) {
     if (search.space().find(predictor.path() + ".instructions")) paths.push_back(predictor.path());
   }
   if (paths.empty()) {

@@ -7,11 +7,14 @@
 
 #include "hone/optimize/search.hpp"
 
+#include "optimize/domains.hpp"
+
 namespace hone {
 
 // Paths of the student's predictors whose instructions the search may change; an error names what
 // is missing when there is none.
-Result<std::vector<std::string>> tunable_instruction_paths(const Search& search);
+Result<std::vector<std::string>> tunable_instruction_paths(
+    const Search& search, Structure structure = Structure::present);
 
 // Runs the candidate on `looked_at` train examples, drawn for the purpose, and tells up to `count`
 // of the worst as numbered cases; empty when none is below full score.

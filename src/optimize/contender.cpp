@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "hone/eval/calibrate.hpp"
+#include "hone/optimize/space.hpp"
 
 namespace hone {
 namespace {
@@ -20,7 +21,7 @@ bool is_calibratable(const Predictor& predictor) {
 }
 
 bool is_calibrated(const Program& program) {
-  const std::vector<Predictor> predictors = program.predictors();
+  const std::vector<Predictor> predictors = predictors_in_use(program);
   return std::any_of(predictors.begin(), predictors.end(), [](const Predictor& predictor) {
     return predictor.options().calibration != Calibration::none &&
            predictor.options().label_bias.empty();
@@ -31,7 +32,7 @@ bool is_calibrated(const Program& program) {
 
 Candidate with_calibration(const Program& program, Calibration calibration) {
   Candidate candidate;
-  for (const Predictor& predictor : program.predictors()) {
+  for (const Predictor& predictor : predictors_in_use(program)) {
     if (is_calibratable(predictor)) {
       candidate = candidate.with(predictor.path() + ".calibration", Value(to_string(calibration)));
     }
@@ -40,7 +41,7 @@ Candidate with_calibration(const Program& program, Calibration calibration) {
 }
 
 bool is_calibration_free(const Program& program) {
-  const std::vector<Predictor> predictors = program.predictors();
+  const std::vector<Predictor> predictors = predictors_in_use(program);
   return predictors.size() == 1 && is_calibratable(predictors.front()) &&
          predictors.front().prompt_template().reply_plan()->is_single_choice();
 }

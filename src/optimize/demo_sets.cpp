@@ -94,9 +94,11 @@ void add_demos(const Program& student, const Example& example, const Rollout& ro
 
 }  // namespace
 
-Result<std::vector<std::string>> tunable_demo_paths(const Search& search) {
+Result<std::vector<std::string>> tunable_demo_paths(const Search& search, Structure structure) {
   std::vector<std::string> paths;
-  for (const Predictor& predictor : search.student().predictors()) {
+  for (const Predictor& predictor : structure == Structure::any
+                                        ? search.student().predictors()
+                                        : predictors_in_use(search.student())) {
     if (search.space().find(predictor.path() + ".demos")) paths.push_back(predictor.path());
   }
   if (paths.empty()) {

@@ -10,6 +10,7 @@
 #include "hone/core/example.hpp"
 #include "hone/optimize/search.hpp"
 
+#include "optimize/domains.hpp"
 #include "optimize/options.hpp"
 
 namespace hone {
@@ -19,7 +20,8 @@ using DemoSets = std::map<std::string, std::vector<Value>>;
 
 // Paths of the student's predictors whose demos the search may change; an error names what is
 // missing when there is none.
-Result<std::vector<std::string>> tunable_demo_paths(const Search& search);
+Result<std::vector<std::string>> tunable_demo_paths(const Search& search,
+                                                    Structure structure = Structure::present);
 
 // Up to `count` examples as demos of a predictor (those of its fields they hold). `balanced`: when
 // one of its outputs is an enum that the examples label, labels take turns, so that a small set

@@ -5,14 +5,25 @@
 
 #include "hone/base/text.hpp"
 
+#include "optimize/contender.hpp"
+#include "optimize/domains.hpp"
+
 namespace hone {
 
-void JointChoice::add(const std::string& path, std::vector<Value> values) {
-  values_[path] = std::move(values);
+void JointChoice::add(const Space& space, const std::string& path, std::vector<Value> values) {
+  const Param* known = space.find(path);
+  values_[path] = {std::move(values), known ? known->condition : std::nullopt};
 }
 
 void JointChoice::extend(const std::string& path, Value value) {
-  values_[path].push_back(std::move(value));
+  values_[path].values.push_back(std::move(value));
+}
+
+void JointChoice::add_param(const Param& param) {
+  const bool is_known = values_.contains(param.path) ||
+                        std::any_of(params_.begin(), params_.end(),
+                                    [&](const Param& known) { return known.path == param.path; });
+  if (!is_known) params_.push_back(param);
 }
 
 Result<void> JointChoice::add_matching(const Space& space, std::string_view globs) {
@@ -23,18 +34,26 @@ Result<void> JointChoice::add_matching(const Space& space, std::string_view glob
   if (wanted.empty()) return {};
   Result<Space> matching = space.keep(wanted);
   if (!matching) return matching.error();
-  for (const Param& param : matching->params()) {
-    if (!values_.contains(param.path)) params_.push_back(param);
-  }
+  for (const Param& param : matching->params()) add_param(param);
   return {};
+}
+
+void JointChoice::add_asked(const Space& space, const Program& student) {
+  const std::string free_calibration =
+      is_calibration_free(student) ? predictors_in_use(student).front().path() + ".calibration"
+                                   : std::string();
+  for (const Param& param : space.params()) {
+    if (is_drawable(param) && space.is_asked(param) && param.path != free_calibration)
+      add_param(param);
+  }
 }
 
 Space JointChoice::space() const {
   std::vector<Param> params = params_;
-  for (const auto& [path, values] : values_) {
+  for (const auto& [path, listed] : values_) {
     ChoiceDomain domain;
-    for (std::size_t i = 0; i < values.size(); ++i) domain.choices.emplace_back(i);
-    params.push_back({path, std::move(domain), 0, std::nullopt});
+    for (std::size_t i = 0; i < listed.values.size(); ++i) domain.choices.emplace_back(i);
+    params.push_back({path, std::move(domain), 0, listed.condition});
   }
   return Space(std::move(params));
 }
@@ -45,7 +64,8 @@ Candidate JointChoice::candidate(const Candidate& point) const {
     const auto list = values_.find(path);
     if (list == values_.end()) {
       out = out.with(path, value);
-    } else if (const Value& chosen = list->second.at(static_cast<std::size_t>(value.as_int()));
+    } else if (const Value& chosen =
+                   list->second.values.at(static_cast<std::size_t>(value.as_int()));
                !chosen.is_null()) {
       out = out.with(path, chosen);
     }
@@ -69,10 +89,11 @@ std::optional<std::size_t> JointChoice::index(const Candidate& point, std::strin
 }
 
 Candidate JointChoice::first() const {
+  const Space joint = space();
   Candidate point;
-  for (const auto& [path, values] : values_) point = point.with(path, 0);
-  for (const Param& param : params_) {
-    if (!param.condition) point = point.with(param.path, param.initial);
+  for (const Param& param : joint.params()) {
+    if (!param.initial.is_null() && joint.is_active(param, Candidate()))
+      point = point.with(param.path, param.initial);
   }
   return point;
 }

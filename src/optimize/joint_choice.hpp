@@ -15,13 +15,17 @@ namespace hone {
 
 class JointChoice {
  public:
-  // Candidates for one parameter. A null value leaves the parameter as it is.
-  void add(const std::string& path, std::vector<Value> values);
+  // Candidates for one parameter, which exists under the same condition as in `space`. A null value
+  // leaves the parameter as it is.
+  void add(const Space& space, const std::string& path, std::vector<Value> values);
   // One more value for a parameter added before; earlier points keep their meaning.
   void extend(const std::string& path, Value value);
   // The parameters of a space that match one of the globs (separated by blanks), as they are.
   // Nothing for no globs; a bad_request for a glob that matches nothing.
   Result<void> add_matching(const Space& space, std::string_view globs);
+  // What the space is asked for and a sampler can draw. A calibration that costs no model call is
+  // left to the search, which tries them all.
+  void add_asked(const Space& space, const Program& student);
 
   bool empty() const { return params_.empty() && values_.empty(); }
   std::size_t axes() const { return params_.size() + values_.size(); }
@@ -33,11 +37,17 @@ class JointChoice {
   std::string origin(const Candidate& point) const;
   // The value a point takes for a parameter added by add(); its index.
   std::optional<std::size_t> index(const Candidate& point, std::string_view path) const;
-  // The point that takes the first value everywhere.
+  // The point that takes the first value, or what the program has, everywhere.
   Candidate first() const;
 
  private:
-  std::map<std::string, std::vector<Value>, std::less<>> values_;
+  struct Listed {
+    std::vector<Value> values;
+    std::optional<Condition> condition;
+  };
+  void add_param(const Param& param);
+
+  std::map<std::string, Listed, std::less<>> values_;
   std::vector<Param> params_;
 };
 

@@ -7,6 +7,10 @@ namespace hone {
 Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                            const Optimizer& optimizer, SearchOptions options) {
   if (options.purpose.empty()) options.purpose = optimizer.name();
+  std::vector<std::string> models;
+  for (const auto& [name, named] : options.models) models.push_back(name);
+  const Space space = options.space.value_or(Space::of(student)).with_models(models);
+  if (Result<void> able = check_space(optimizer, space); !able) return able.error();
   Result<std::unique_ptr<Search>> made =
       Search::make(student, std::move(task), lm, std::move(options));
   if (!made) return made.error();

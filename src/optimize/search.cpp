@@ -19,6 +19,12 @@ constexpr std::size_t kManyContenders = 16;
 // asks for.
 constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
 
+std::vector<std::string> model_names(const SearchOptions& options) {
+  std::vector<std::string> names;
+  for (const auto& [name, lm] : options.models) names.push_back(name);
+  return names;
+}
+
 // A model as a search sees it: what it answered before is free, everything else is metered.
 class SearchLm {
  public:
@@ -49,7 +55,7 @@ struct Search::State {
         teacher(given_options.teacher.value_or(given_student)),
         task(std::move(given_task)),
         options(std::move(given_options)),
-        space(options.space.value_or(Space::of(student))),
+        space(options.space.value_or(Space::of(student)).with_models(model_names(options))),
         meter(options.budget, clock) {
     order_examples();
   }
@@ -113,6 +119,12 @@ struct Search::State {
     return best;
   }
 
+  // Of the model the predictor asks.
+  bool scores_labels(const Predictor& predictor) const {
+    const auto named = options.models.find(predictor.options().model);
+    return (named == options.models.end() ? evaluator->lm() : *named->second).info().scores_labels;
+  }
+
   Result<Contender> make_contender(const Proposal& proposal);
   void order_examples();
   std::vector<Contender*> survivors(const std::vector<Contender*>& alive,
@@ -160,8 +172,8 @@ Result<Contender> Search::State::make_contender(const Proposal& proposal) {
   Result<Program> program = base.with(proposal.candidate);
   if (!program) return program.error();
   std::vector<Calibration> calibrations;
-  if (is_calibration_free(*program) && evaluator->lm().info().scores_labels) {
-    const std::string path = program->predictors().front().path() + ".calibration";
+  if (is_calibration_free(*program) && scores_labels(predictors_in_use(*program).front())) {
+    const std::string path = predictors_in_use(*program).front().path() + ".calibration";
     const Param* param = space.find(path);
     if (param && !proposal.candidate.find(path)) {
       if (const auto* choice = std::get_if<ChoiceDomain>(&param->domain)) {

@@ -8,6 +8,8 @@
 
 #include "hone/base/text.hpp"
 
+#include "program/member.hpp"
+
 namespace hone {
 namespace {
 
@@ -71,16 +73,7 @@ class Ensemble final : public Module {
     std::optional<Error> failure;
     for (std::size_t m = 0; m < members_.size(); ++m) {
       if (options_.weights[m] <= 0) continue;
-      // A run of its own, so that the steps of two members are told apart in the trace.
-      CallOptions own = call.options();
-      own.seed = call.next_seed(prefix_of(m));
-      Call member_call(*call.model({}).value(), std::move(own));
-      Result<Value> answer = members_[m].run(member_call, inputs);
-      Trace trace = member_call.take_trace();
-      for (TraceStep& step : trace.steps) {
-        step.path = prefix_of(m) + step.path;
-        call.record(std::move(step));
-      }
+      Result<Value> answer = run_member(call, members_[m], prefix_of(m), inputs);
       if (answer) {
         answers.push_back(*std::move(answer));
         weights.push_back(options_.weights[m]);
@@ -104,8 +97,8 @@ class Ensemble final : public Module {
   std::vector<Predictor> predictors() const override {
     std::vector<Predictor> out;
     for (std::size_t m = 0; m < members_.size(); ++m) {
-      for (const Predictor& predictor : members_[m].predictors())
-        out.push_back(predictor.with_path(prefix_of(m) + predictor.path()));
+      for (Predictor& predictor : prefixed_predictors(members_[m], prefix_of(m)))
+        out.push_back(std::move(predictor));
     }
     return out;
   }
@@ -113,11 +106,8 @@ class Ensemble final : public Module {
   std::vector<Param> params() const override {
     std::vector<Param> out;
     for (std::size_t m = 0; m < members_.size(); ++m) {
-      for (Param param : members_[m].params()) {
-        param.path = prefix_of(m) + param.path;
-        if (param.condition) param.condition->path = prefix_of(m) + param.condition->path;
+      for (Param& param : prefixed_params(members_[m], prefix_of(m)))
         out.push_back(std::move(param));
-      }
     }
     return out;
   }
@@ -125,11 +115,7 @@ class Ensemble final : public Module {
   Result<std::shared_ptr<const Module>> with(const Candidate& candidate) const override {
     std::vector<Program> members;
     for (std::size_t m = 0; m < members_.size(); ++m) {
-      Candidate own;
-      for (const auto& [path, value] : candidate.values()) {
-        if (path.starts_with(prefix_of(m))) own = own.with(path.substr(prefix_of(m).size()), value);
-      }
-      Result<Program> tuned = members_[m].with(own);
+      Result<Program> tuned = members_[m].with(below_prefix(candidate, prefix_of(m)));
       if (!tuned) return tuned.error();
       members.push_back(*std::move(tuned));
     }

@@ -7,6 +7,7 @@
 
 #include "hone/base/text.hpp"
 
+#include "program/member.hpp"
 #include "program/predictor_json.hpp"
 
 namespace hone {
@@ -41,13 +42,6 @@ bool feeds(const Type& from, const Type& to) {
   }
 }
 
-bool is_step_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-  });
-}
-
 }  // namespace
 
 SinglePredictor::SinglePredictor(const Predictor& predictor)
@@ -75,7 +69,7 @@ Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> s
   std::map<std::string, Source> known;
   std::vector<Predictor> predictors;
   for (const PipelineStep& step : steps) {
-    if (!is_step_name(step.name)) {
+    if (!is_path_name(step.name)) {
       faults.push_back("'" + step.name + "' is not a step name (letters, digits, '_' and '-')");
     } else if (!names.insert(step.name).second) {
       faults.push_back("two steps are named '" + step.name + "'");

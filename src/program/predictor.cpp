@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view kReasoningField = "reasoning";
 constexpr std::int64_t kMostTokens = 4096;
+constexpr std::int64_t kMostTopK = 200;
+constexpr std::int64_t kMostRetries = 5;
 
 bool can_reason(const Signature& signature) {
   return signature.find(kReasoningField) == nullptr;
@@ -66,6 +68,21 @@ Value bias_value(const std::map<std::string, std::vector<double>>& bias) {
   Value::Object fields;
   for (const auto& [field, numbers] : bias) fields.emplace_back(field, Value::numbers(numbers));
   return Value::object(std::move(fields));
+}
+
+Value logit_bias_value(const std::map<std::string, double>& bias) {
+  Value::Object fields;
+  for (const auto& [text, number] : bias) fields.emplace_back(text, number);
+  return Value::object(std::move(fields));
+}
+
+BiasDomain bias_domain(const std::map<std::string, double>& bias) {
+  BiasDomain domain;
+  for (const auto& [text, number] : bias) {
+    domain.low = std::min(domain.low, number);
+    domain.high = std::max(domain.high, number);
+  }
+  return domain;
 }
 
 template <class T, std::size_t n>
@@ -293,6 +310,12 @@ std::vector<Param> Predictor::params() const {
   const auto limit = static_cast<std::int64_t>(lm.max_tokens.value_or(0));
   add("lm.max_tokens", IntDomain{1, std::max(kMostTokens, limit)},
       lm.max_tokens ? Value(limit) : Value());
+  add("lm.top_k", IntDomain{0, std::max(kMostTopK, lm.top_k)}, lm.top_k);
+  add("lm.min_p", RealDomain{0, std::max(0.5, lm.min_p)}, lm.min_p);
+  add("lm.logit_bias", bias_domain(lm.logit_bias), logit_bias_value(lm.logit_bias));
+  add("model", ModelDomain{}, options.model);
+  const auto retries = static_cast<std::int64_t>(options.parse_retries);
+  add("parse_retries", IntDomain{0, std::max(kMostRetries, retries)}, retries);
   return out;
 }
 
@@ -330,6 +353,18 @@ Result<Predictor> Predictor::with(const Candidate& candidate) const {
       options.settings.top_p = value->as_double();
     } else if (name == "lm.max_tokens") {
       options.settings.max_tokens = static_cast<std::size_t>(value->as_int());
+    } else if (name == "lm.top_k") {
+      options.settings.top_k = value->as_int();
+    } else if (name == "lm.min_p") {
+      options.settings.min_p = value->as_double();
+    } else if (name == "lm.logit_bias") {
+      options.settings.logit_bias.clear();
+      for (const auto& [text, number] : value->as_object())
+        options.settings.logit_bias.emplace(text, number.as_double());
+    } else if (name == "model") {
+      options.model = value->as_string();
+    } else if (name == "parse_retries") {
+      options.parse_retries = static_cast<std::size_t>(value->as_int());
     }
   }
   if (!changed) return *this;

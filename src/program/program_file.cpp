@@ -12,6 +12,7 @@
 #include "hone/base/file.hpp"
 #include "hone/base/text.hpp"
 
+#include "program/alternatives.hpp"
 #include "program/ensemble.hpp"
 #include "program/neighbour_demos.hpp"
 #include "program/pipeline.hpp"
@@ -67,6 +68,7 @@ Result<Program> program_from_config(const Value& config, std::string_view where,
   }
   if (config.find("neighbours")) return neighbour_demos_from_json(config, place);
   if (config.find("ensemble")) return ensemble_from_json(config, place);
+  if (config.find("alternatives")) return alternatives_from_json(config, place, defaults);
   const Value* listed = config.find("steps");
   if (!listed) {
     Result<Predictor> predictor = predictor_from_json(config, place, defaults);

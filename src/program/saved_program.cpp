@@ -203,6 +203,16 @@ Result<SavedProgram> load_program_into(const std::filesystem::path& path, const 
     }
   }
   if (!faults.empty()) return bad_request(where, "is for another program: " + join(faults, "; "));
+  if (!file->program.find("predictors")) {
+    // What lies outside the predictors: which alternative is chosen, how many neighbours.
+    const Result<Program> rebuilt = Program::from_json(file->program, where);
+    if (!rebuilt) return rebuilt.error();
+    const Candidate own = rebuilt->candidate();
+    for (const Param& param : program.params()) {
+      const Value* value = own.find(param.path);
+      if (value && !candidate.find(param.path)) candidate = candidate.with(param.path, *value);
+    }
+  }
   if (const Value* others = file->program.find("parameters")) {
     Result<Candidate> more = Candidate::from_json(*others, where);
     if (!more) return more.error();

@@ -123,6 +123,20 @@ TEST_F(CommandBadInput, GlobThatMatchesNothing) {
   expect_refused(optimize_with("--keep", "*.demo"), {"--keep", "demos"});
 }
 
+TEST_F(CommandBadInput, ParametersTheOptimizerCannotSearch) {
+  expect_refused(optimize_with("--keep", "*.lm.temperature"),
+                 {"bootstrap_random_search", "predict.lm.temperature", "bootstrap_tpe, mipro"});
+  expect_refused(optimize_with("--keep", "*.model"), {"predict.model", "no named models"});
+  EXPECT_EQ(server_.request_count(), 0U);
+}
+
+TEST_F(CommandBadInput, NarrowingToWhatIsOutsideTheDomain) {
+  expect_refused(optimize_with("--narrow", "*.format=yaml"), {"--narrow", "yaml", "completion"});
+  expect_refused(optimize_with("--narrow", "*.format"), {"--narrow", "GLOB=value"});
+  write_text(folder_ / "task.toml", "[narrow]\n\"*.format\" = \"json\"\n");
+  expect_refused({"optimize", path("task.toml")}, {"narrow.*.format", "list"});
+}
+
 TEST_F(CommandBadInput, LimitOfAnUnknownSplit) {
   expect_refused(optimize_with("--limit", "tran=5"), {"tran", "train"});
   expect_refused(optimize_with("--limit", "train=0"), {"--limit"});

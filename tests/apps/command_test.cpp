@@ -1,5 +1,6 @@
 // The command at its job, against a loopback server.
 #include <csignal>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -126,6 +127,54 @@ TEST_F(CommandTest, TaskFileWithFlagsOverIt) {
   const Finished space = run_hone({"space", path("task.toml")});
   EXPECT_EQ(space.code, 0);
   EXPECT_NE(space.out.find("predict.demos"), std::string::npos) << space.out;
+}
+
+TEST_F(CommandTest, SpaceShowsWhatIsLeftAfterGlobs) {
+  write_text(folder_ / "task.toml",
+             "model = \"openai:http://127.0.0.1:9/v1#none\"\nkeep = [\"*.demos\", \"*.format\"]\n"
+             "[program]\nsignature = \"text -> label: enum(positive, negative)\"\n"
+             "[narrow]\n\"*.format\" = [\"json\", \"xml\"]\n[models]\nlarge = \"smollm2\"\n");
+  const Finished kept = run_hone({"space", path("task.toml")});
+  ASSERT_EQ(kept.code, 0) << kept.err;
+  EXPECT_EQ(kept.out,
+            "predict.demos: demos; now []\npredict.format: one of json, xml; now \"chat\"\n");
+  const Finished all = run_hone(
+      {"space", path("task.toml"), "--all", "--json", "--narrow", "*.lm.temperature=0,0.7"});
+  ASSERT_EQ(all.code, 0) << all.err;
+  std::map<std::string, Value> params;
+  for (const Value& param : json_of(all.out).as_list()) params[param.get("path").text()] = param;
+  EXPECT_EQ(params["predict.lm.temperature"].get("choices").to_json(), "[0, 0.7]");
+  EXPECT_EQ(params["predict.model"].get("choices").to_json(), R"(["", "large"])");
+  EXPECT_EQ(params["predict.parse_retries"].get("high"), Value(5));
+  EXPECT_EQ(params["predict.format"].get("choices").size(), 4U) << "not the file's";
+}
+
+TEST_F(CommandTest, SearchesTheModelAndTheFormatWhenAskedTo) {
+  answer_ = [](const HttpRequest& request) {
+    const Value body = request.json();
+    const std::string last = body.get("messages").as_list().back().get("content").text();
+    const bool is_able = body.get("model") == Value("able");
+    const bool is_good = last.find("good") != std::string::npos;
+    return chat_answer(is_able && is_good ? R"({"label": "positive"})"
+                                          : R"({"label": "negative"})");
+  };
+  write_text(folder_ / "task.toml",
+             "model = \"" + model() +
+                 "\"\nmetric = \"exact_match:label\"\nout = \"o.hone.json\"\n"
+                 "keep = [\"*.model\", \"*.format\"]\n"
+                 "[program]\nsignature = \"text -> label: enum(positive, negative)\"\n"
+                 "[data]\ntrain = \"train.jsonl\"\nval = \"val.jsonl\"\ntest = \"test.jsonl\"\n"
+                 "[narrow]\n\"*.format\" = [\"json\"]\n[models]\nable = \"openai:" +
+                 server_.url() + "#able\"\nidle = \"openai:" + server_.url() +
+                 "#idle\"\n"
+                 "[optimizer]\nname = \"bootstrap_tpe\"\n");
+  const Finished done = run_hone({"optimize", path("task.toml"), "--json", "--quiet"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(json_of(done.out).get("test_after"), Value(100.0)) << done.out;
+  const Value saved = Value::parse_json(read_text(folder_ / "o.hone.json")).value();
+  EXPECT_EQ(saved.get("program").get("model"), Value("able"));
+  EXPECT_TRUE(saved.get("model").get("models").find("able"));
+  EXPECT_FALSE(saved.get("model").get("models").find("idle")) << "only what the program asks";
 }
 
 TEST_F(CommandTest, RunAnswersLineByLine) {

@@ -125,4 +125,19 @@ TEST(Snippets, Program) {
   EXPECT_EQ(tuned.predictors().front().options().format, Format::json);
 }
 
+TEST(Snippets, Alternatives) {
+  using namespace hone;
+  // clang-format off
+  const auto solve = Signature::parse("question -> answer").value();
+  const auto plan = Signature::parse("question -> plan").value();
+  const auto act = Signature::parse("question, plan -> answer").value();
+  const Program either = Program::alternatives("solve", {
+      {"direct", Program::predict(solve)},
+      {"cot", Program::chain_of_thought(solve)},
+      {"two_step", Program::pipeline({{"plan", Predictor(plan)}, {"act", Predictor(act)}}).value()}}).value();
+  const Program planned = either.with(Candidate().with("solve.choice", "two_step")).value();
+  // clang-format on
+  EXPECT_EQ(*planned.candidate().find("solve.choice"), Value("two_step"));
+}
+
 }  // namespace

@@ -178,20 +178,6 @@ TEST(OptimizerOptions, EachIsInTheTable) {
   }
 }
 
-TEST(Optimizers, SayWhatTheyCannotHandleBeforeSpendingAnything) {
-  for (const OptimizerInfo& info : optimizers()) {
-    const ScriptedLm lm(planted_task().script);
-    SearchOptions options;
-    const std::vector<std::string> globs = {"predict.lm.temperature"};
-    options.space = Space::of(planted_task().student).keep(globs).value();
-    auto search = Search::make(planted_task().student, planted_task().task, lm, options).value();
-    const Result<void> ran = make_optimizer(info.name).value()->run(*search);
-    ASSERT_FALSE(ran) << info.name;
-    EXPECT_EQ(ran.error().kind, ErrorKind::bad_request) << info.name;
-    EXPECT_EQ(lm.calls(), 0U) << info.name;
-  }
-}
-
 TEST(Optimizers, HonourTheSeed) {
   for (const char* name : {"bootstrap_random_search", "bootstrap_tpe", "mipro", "simba", "gepa"}) {
     std::set<std::string> seen;

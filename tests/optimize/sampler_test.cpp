@@ -82,6 +82,31 @@ TEST(Sampler, TpeGoesWhereScoresAreHigh) {
   EXPECT_GE(near, 15) << "3 of 30 by chance";
 }
 
+TEST(Sampler, TpeLearnsInsideAnAlternativeFromTheTrialsThatHadIt) {
+  // Two branches; "deep" is the better one, and only near its own optimum.
+  const Space space({{"kind", ChoiceDomain{{"deep", "wide"}}, "wide", {}},
+                     {"deep.x", RealDomain{0, 1, false}, 0, Condition{"kind", "deep"}},
+                     {"deep.style", ChoiceDomain{{"a", "b", "c"}}, "a", Condition{"kind", "deep"}},
+                     {"wide.y", RealDomain{0, 1, false}, 0, Condition{"kind", "wide"}}});
+  const auto sampler = make_tpe_sampler(space, 4).value();
+  int near = 0;
+  for (int i = 0; i < 80; ++i) {
+    const Candidate candidate = *sampler->ask();
+    double score = 0.3;
+    if (candidate.find("kind")->as_string() == "deep") {
+      const double x = candidate.find("deep.x")->as_double();
+      const bool is_b = candidate.find("deep.style")->as_string() == "b";
+      EXPECT_FALSE(candidate.find("wide.y"));
+      score = (is_b ? 1.0 : 0.0) - std::abs(x - 0.7);
+      if (i >= 40) near += is_b && std::abs(x - 0.7) < 0.2 ? 1 : 0;
+    } else {
+      EXPECT_FALSE(candidate.find("deep.x"));
+    }
+    sampler->tell(candidate, score);
+  }
+  EXPECT_GE(near, 20) << "3 of 40 by chance";
+}
+
 TEST(Sampler, TpeAsksABatchOfDifferentPoints) {
   const Space space({{"x", RealDomain{0, 1, false}, 0, {}}});
   const auto sampler = make_tpe_sampler(space, 4).value();

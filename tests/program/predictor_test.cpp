@@ -163,16 +163,41 @@ TEST(PredictorParams, ListEveryTunableWithItsValue) {
       Predictor(routing(), {.settings = {.temperature = 0.5}}).with_path("route");
   std::vector<std::string> paths;
   for (const Param& param : predictor.params()) paths.push_back(param.path);
-  EXPECT_EQ(paths, (std::vector<std::string>{"route.instructions", "route.demos", "route.format",
-                                             "route.module", "route.calibration",
-                                             "route.label_bias", "route.lm.temperature",
-                                             "route.lm.top_p", "route.lm.max_tokens"}));
+  EXPECT_EQ(paths, (std::vector<std::string>{
+                       "route.instructions", "route.demos", "route.format", "route.module",
+                       "route.calibration", "route.label_bias", "route.lm.temperature",
+                       "route.lm.top_p", "route.lm.max_tokens", "route.lm.top_k", "route.lm.min_p",
+                       "route.lm.logit_bias", "route.model", "route.parse_retries"}));
   EXPECT_EQ(predictor.params()[0].initial, Value("Route the ticket."));
   EXPECT_EQ(predictor.params()[6].initial, Value(0.5));
   EXPECT_TRUE(predictor.params()[8].initial.is_null());
   for (const Param& param : Predictor(Signature::parse("a -> b").value()).params()) {
     EXPECT_EQ(param.path.find("calibration"), std::string::npos);
   }
+}
+
+TEST(PredictorParams, EverySettingCanBeSet) {
+  const Value bias = Value::object({{"billing", 2.5}});
+  const Candidate candidate = Candidate()
+                                  .with("lm.top_k", 40)
+                                  .with("lm.min_p", 0.1)
+                                  .with("lm.logit_bias", bias)
+                                  .with("model", "large")
+                                  .with("parse_retries", 3);
+  const Predictor tuned = Predictor(routing()).with(candidate).value();
+  EXPECT_EQ(tuned.options().settings.top_k, 40);
+  EXPECT_EQ(tuned.options().settings.min_p, 0.1);
+  EXPECT_EQ(tuned.options().settings.logit_bias.at("billing"), 2.5);
+  EXPECT_EQ(tuned.options().model, "large");
+  EXPECT_EQ(tuned.options().parse_retries, 3U);
+  for (const Param& param : tuned.params()) {
+    if (param.initial.is_null()) continue;
+    EXPECT_TRUE(check_domain(param.domain, param.initial, "own")) << param.path;
+  }
+  EXPECT_FALSE(tuned.with(Candidate().with("lm.logit_bias", Value::object({{"a", "much"}}))));
+  EXPECT_FALSE(tuned.with(Candidate().with("lm.logit_bias", 3)));
+  EXPECT_FALSE(tuned.with(Candidate().with("model", 3)));
+  EXPECT_FALSE(tuned.with(Candidate().with("parse_retries", -1)));
 }
 
 TEST(PredictorParams, DemosOfAnotherStructureAreTaken) {

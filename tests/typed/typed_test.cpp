@@ -2,6 +2,7 @@
 
 #include "hone/program/saved_program.hpp"
 #include "hone/testing/scripted_lm.hpp"
+#include "hone/typed/alternatives.hpp"
 #include "hone/typed/to_program.hpp"
 
 namespace hone::typed_test {
@@ -65,6 +66,20 @@ struct Rag {
 struct Outer {
   Rag inner;
   Answer::Out operator()(Call& call, const MakeQuery::In& in) const { return inner(call, in); }
+};
+
+struct Planned {
+  static constexpr std::string_view name = "planned";
+  Predict<MakeQuery> plan;
+  Predict<MakeQuery> act;
+  MakeQuery::Out operator()(Call& call, const MakeQuery::In& in) const {
+    return act(call, {plan(call, in).query});
+  }
+};
+
+struct Choosing {
+  Alternatives<Predict<MakeQuery>, ChainOfThought<MakeQuery>, Planned, Predict<MakeQuery>> ask;
+  MakeQuery::Out operator()(Call& call, const MakeQuery::In& in) const { return ask(call, in); }
 };
 
 }  // namespace hone::typed_test
@@ -201,6 +216,45 @@ TEST(ToProgram, TunedProgramsAreSavedAndLoaded) {
   const std::string path = testing::TempDir() + "/typed_test.hone.json";
   ASSERT_TRUE(save_program(path, {tuned, {}, {}}));
   EXPECT_EQ(load_program_into(path, program).value().program.candidate(), tuned.candidate());
+}
+
+TEST(TypedAlternatives, AreChosenByAParameter) {
+  const Program program = to_program(Choosing{});
+  const Value inputs = Value::object({{"question", "why?"}});
+  const ScriptedLm one = ScriptedLm::in_turn({"[[ ## query ## ]]\nbecause"});
+  Call call(one);
+  EXPECT_EQ(program.run(call, inputs).value().to_json(), R"({"query": "because"})");
+  EXPECT_EQ(call.trace().steps[0].path, "ask.predict");
+
+  const Program planned = program.with(Candidate().with("ask.choice", "planned")).value();
+  const ScriptedLm two = ScriptedLm::in_turn({"[[ ## query ## ]]\nplan", "[[ ## query ## ]]\nact"});
+  Call second(two);
+  EXPECT_EQ(planned.run(second, inputs).value().to_json(), R"({"query": "act"})");
+  EXPECT_EQ(second.trace().steps[1].path, "ask.planned.act");
+  EXPECT_EQ(program.with(planned.candidate()).value().candidate(), planned.candidate());
+  EXPECT_FALSE(program.with(Candidate().with("ask.choice", "none")));
+}
+
+TEST(TypedAlternatives, HaveParametersOnlyWhileChosen) {
+  const Program program = to_program(Choosing{});
+  const std::vector<Param> params = program.params();
+  EXPECT_EQ(params[0].path, "ask.choice");
+  EXPECT_EQ(Value(std::get<ChoiceDomain>(params[0].domain).choices).to_json(),
+            R"(["predict", "chain_of_thought", "planned", "predict_4"])");
+  for (std::size_t i = 1; i < params.size(); ++i) {
+    ASSERT_TRUE(params[i].condition) << params[i].path;
+    EXPECT_EQ(params[i].condition->path, "ask.choice");
+    EXPECT_TRUE(params[i].path.starts_with("ask." + params[i].condition->equals.text() + "."));
+  }
+}
+
+TEST(TypedAlternatives, AreSavedWithTheirChoice) {
+  const Program program = to_program(Choosing{});
+  const Program planned = program.with(Candidate().with("ask.choice", "planned")).value();
+  const std::filesystem::path file =
+      std::filesystem::path(::testing::TempDir()) / "typed_choice.hone.json";
+  ASSERT_TRUE(save_program(file, {planned, {}, {}}));
+  EXPECT_EQ(load_program_into(file, program).value().program.candidate(), planned.candidate());
 }
 
 }  // namespace

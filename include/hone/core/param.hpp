@@ -33,12 +33,21 @@ struct RealDomain {
   double high = 0;
   bool log_scale = false;
 };
+// An object of numbers by text: what is added to the logits of texts. Searched where it was
+// narrowed to choices.
+struct BiasDomain {
+  double low = -100;
+  double high = 100;
+};
+// The name of one of a run's models; the empty text is the run's own. Only the run knows the names:
+// see Space::with_models.
+struct ModelDomain {};
 // Written by hone itself after looking at unlabelled inputs (calibration biases); never searched
 // over.
 struct LearnedDomain {};
 
-using Domain =
-    std::variant<TextDomain, DemoDomain, ChoiceDomain, IntDomain, RealDomain, LearnedDomain>;
+using Domain = std::variant<TextDomain, DemoDomain, ChoiceDomain, IntDomain, RealDomain, BiasDomain,
+                            ModelDomain, LearnedDomain>;
 
 std::string_view domain_name(const Domain& domain);
 
@@ -46,6 +55,7 @@ std::string_view domain_name(const Domain& domain);
 struct Condition {
   std::string path;
   Value equals;
+  friend bool operator==(const Condition&, const Condition&) = default;
 };
 
 // One tunable of a program. Paths are dotted: "<predictor>.instructions", "answer.lm.temperature".

@@ -19,7 +19,18 @@ class Optimizer {
   virtual ~Optimizer() = default;
   virtual std::string_view name() const = 0;
   virtual Result<void> run(Search& search) const = 0;
+  // Whether it searches such a parameter, given one in its space. The default says yes: an
+  // optimizer of one's own that says nothing is taken at its word. Calibrations and learned
+  // parameters are the search's own work and never asked about.
+  virtual bool handles(const Param& param) const;
+  // A glob at least one parameter of its space must match; empty = anything it handles will do.
+  virtual std::string_view needs() const { return {}; }
 };
+
+// Whether the optimizer can do what the space asks for: every glob given to Space::keep or narrow
+// matches something it handles, and so does the whole. A bad_request names the parameter and the
+// optimizers that can. optimize() asks before it spends anything.
+Result<void> check_space(const Optimizer& optimizer, const Space& space);
 
 struct OptimizerInfo {
   std::string name;

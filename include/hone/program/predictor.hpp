@@ -66,8 +66,9 @@ struct PredictorOptions {
 //
 // Parameters (relative to its path): instructions, demos, format, module (predict |
 // chain_of_thought), calibration and label_bias (with enum or bool outputs), lm.temperature,
-// lm.top_p, lm.max_tokens (null while the reply plan's own limits hold). A signature with a field
-// `reasoning` of its own has no parameter `module`.
+// lm.top_p, lm.max_tokens (null while the reply plan's own limits hold), lm.top_k, lm.min_p,
+// lm.logit_bias, model, parse_retries. A signature with a field `reasoning` of its own has no
+// parameter `module`.
 class Predictor {
  public:
   explicit Predictor(Signature signature, PredictorOptions options = {});

@@ -39,6 +39,8 @@ struct PipelineStep {
   Predictor predictor;
 };
 
+struct Alternative;
+
 // A value that shares an immutable module; copies are cheap, const means concurrent.
 class Program {
  public:
@@ -51,6 +53,13 @@ class Program {
   // its outputs are the last step's. bad_request when a field is given twice with different types
   // or steps share a name.
   static Result<Program> pipeline(std::vector<PipelineStep> steps);
+  // One of several programs for the same task, chosen by the parameter "<name>.choice", which
+  // starts as `choice` (the first one when empty). Paths inside get "<name>.<alternative>." in
+  // front, in parameters and traces alike; those parameters exist only while their alternative is
+  // chosen. Costs what the chosen one costs. bad_request: no alternatives, names that are not
+  // letters, digits, '_' and '-', two alike, other fields than the first one's, an unknown choice.
+  static Result<Program> alternatives(std::string name, std::vector<Alternative> alternatives,
+                                      std::string_view choice = {});
 
   // Runs it; a thrown Exception comes back as its Error, and so do inputs that do not fit.
   Result<Value> run(Call& call, const Value& inputs) const;
@@ -75,6 +84,12 @@ class Program {
 
  private:
   std::shared_ptr<const Module> module_;
+};
+
+// One structure a program may take.
+struct Alternative {
+  std::string name;
+  Program program;
 };
 
 }  // namespace hone

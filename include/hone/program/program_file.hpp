@@ -21,6 +21,9 @@ Result<Value> read_toml(const std::filesystem::path& path);
 //   "…"}]
 // Several steps, wired by field names:
 //   [[program.steps]]  name = "query"  signature = "question -> query"  …
+// Several structures to choose among, each a program as above with a name:
+//   [program.alternatives]  name = "answer"  choice = "direct"
+//   [[program.alternatives.programs]]  name = "direct"  signature = …
 // Unknown keys are errors with near names. `defaults` fills what a step leaves open (format).
 Result<Program> program_from_config(const Value& config, std::string_view where,
                                     const PredictorOptions& defaults = {});

@@ -1,6 +1,7 @@
 // Typed predictors: the steps of a program written as a plain struct.
 #pragma once
 
+#include <string_view>
 #include <utility>
 
 #include "hone/program/call.hpp"
@@ -14,6 +15,8 @@ namespace hone {
 template <class S>
 class Predict {
  public:
+  static constexpr std::string_view name = "predict";  // as one of Alternatives<…>
+
   Predict() : Predict(PredictorOptions{}) {}
   explicit Predict(PredictorOptions options) : predictor_(signature_of<S>(), std::move(options)) {}
 
@@ -34,6 +37,8 @@ class Predict {
 template <class S>
 class ChainOfThought : public Predict<S> {
  public:
+  static constexpr std::string_view name = "chain_of_thought";
+
   ChainOfThought() : ChainOfThought(PredictorOptions{}) {}
   explicit ChainOfThought(PredictorOptions options) : Predict<S>(reasoning(std::move(options))) {}
 

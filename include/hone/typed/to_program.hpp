@@ -1,9 +1,10 @@
 // Plain structs of typed predictors as programs.
 #pragma once
 
-#include <concepts>
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -12,52 +13,42 @@
 #include <boost/pfr.hpp>
 
 #include "hone/base/result.hpp"
+#include "hone/core/param.hpp"
 #include "hone/core/signature.hpp"
 #include "hone/program/program.hpp"
+#include "hone/typed/call_shape.hpp"
 #include "hone/typed/predict.hpp"
 
 namespace hone {
 namespace internal {
 
-// In and Out of `Out operator()(Call&, const In&) const`.
-template <class F>
-struct CallSignature : std::false_type {};
-template <class T, class O, class I>
-struct CallSignature<O (T::*)(Call&, I) const> : std::true_type {
-  using In = std::remove_cvref_t<I>;
-  using Out = std::remove_cvref_t<O>;
-};
-template <class T, class O, class I>
-struct CallSignature<O (T::*)(Call&, I) const noexcept> : CallSignature<O (T::*)(Call&, I) const> {
-};
-
-template <class T>
-concept HasOneCall = requires { &T::operator(); };
-
-template <class T>
-concept IsStep = requires(T step, const T& constant, Predictor predictor) {
-  { constant.predictor() } -> std::same_as<const Predictor&>;
-  step.set_predictor(predictor);
-};
-
 // A member that is itself a program, as opposed to a number or a helper object.
 template <class T>
-concept IsPart = !IsStep<T> && PlainStruct<T> && HasOneCall<T>;
+concept IsPart = !IsStep<T> && !IsChoice<T> && PlainStruct<T> && HasOneCall<T>;
 
-// Calls visit(step, path) for every typed predictor inside, in the order of the members.
-template <class T, class Visit>
-void visit_steps(T& program, const std::string& prefix, const Visit& visit) {
+// Calls on_choice(choice, path, condition) for every Alternatives<…> inside and on_step(step, path,
+// condition) for every typed predictor, in the order of the members; the condition is that of the
+// innermost choice around it.
+template <class T, class OnStep, class OnChoice>
+void visit_part(T& part, const std::string& path, const std::optional<Condition>& condition,
+                const OnStep& on_step, const OnChoice& on_choice) {
   using Plain = std::remove_const_t<T>;
-  constexpr auto names = boost::pfr::names_as_array<Plain>();
-  boost::pfr::for_each_field(program, [&](auto& member, std::size_t i) {
-    using Member = std::remove_cvref_t<decltype(member)>;
-    const std::string path = prefix + std::string(names[i]);
-    if constexpr (IsStep<Member>) {
-      visit(member, path);
-    } else if constexpr (IsPart<Member>) {
-      visit_steps(member, path + ".", visit);
-    }
-  });
+  if constexpr (IsStep<Plain>) {
+    on_step(part, path, condition);
+  } else if constexpr (IsChoice<Plain>) {
+    on_choice(part, path, condition);
+    const std::vector<std::string> names = Plain::names();
+    part.for_each([&](auto& option, std::size_t i) {
+      visit_part(option, path + "." + names[i], Condition{path + ".choice", names[i]}, on_step,
+                 on_choice);
+    });
+  } else if constexpr (IsPart<Plain>) {
+    constexpr auto names = boost::pfr::names_as_array<Plain>();
+    boost::pfr::for_each_field(part, [&](auto& member, std::size_t i) {
+      visit_part(member, (path.empty() ? path : path + ".") + std::string(names[i]), condition,
+                 on_step, on_choice);
+    });
+  }
 }
 
 template <class T>
@@ -71,9 +62,13 @@ class TypedModule final : public Module {
         signature_(
             Signature::make(members_of<Field, In>(), members_of<Field, Out>(), instructions_of<T>())
                 .value()) {
-    visit_steps(program_, {}, [](auto& step, const std::string& path) {
-      step.set_predictor(step.predictor().with_path(path));
-    });
+    const auto ignore = [](const auto&...) {};
+    visit_part(
+        program_, {}, {},
+        [](auto& step, const std::string& path, const auto&) {
+          step.set_predictor(step.predictor().with_path(path));
+        },
+        ignore);
   }
 
   const Signature& signature() const override { return signature_; }
@@ -84,22 +79,53 @@ class TypedModule final : public Module {
 
   std::vector<Predictor> predictors() const override {
     std::vector<Predictor> out;
-    visit_steps(program_, {},
-                [&](const auto& step, const std::string&) { out.push_back(step.predictor()); });
+    const auto ignore = [](const auto&...) {};
+    visit_part(
+        program_, {}, {},
+        [&](const auto& step, const auto&...) { out.push_back(step.predictor()); }, ignore);
     return out;
   }
 
+  std::vector<Param> params() const override {
+    std::vector<Param> out;
+    visit_part(
+        program_, {}, {},
+        [&](const auto& step, const std::string&, const std::optional<Condition>& condition) {
+          for (Param& param : step.predictor().params()) {
+            param.condition = condition;
+            out.push_back(std::move(param));
+          }
+        },
+        [&](const auto& choice, const std::string& path,
+            const std::optional<Condition>& condition) {
+          const std::vector<std::string> names = choice.names();
+          out.push_back({path + ".choice", ChoiceDomain{{names.begin(), names.end()}},
+                         names[choice.chosen()], condition});
+        });
+    return out;
+  }
+
+  // Precondition: values lie in their domains, as Program::with sees to.
   Result<std::shared_ptr<const Module>> with(const Candidate& candidate) const override {
     T copy = program_;
     Result<void> fits;
-    visit_steps(copy, {}, [&](auto& step, const std::string&) {
-      Result<Predictor> tuned = step.predictor().with(candidate);
-      if (tuned) {
-        step.set_predictor(*std::move(tuned));
-      } else if (fits) {
-        fits = tuned.error();
-      }
-    });
+    visit_part(
+        copy, {}, {},
+        [&](auto& step, const auto&...) {
+          Result<Predictor> tuned = step.predictor().with(candidate);
+          if (tuned) {
+            step.set_predictor(*std::move(tuned));
+          } else if (fits) {
+            fits = tuned.error();
+          }
+        },
+        [&](auto& choice, const std::string& path, const auto&) {
+          const Value* name = candidate.find(path + ".choice");
+          if (!name) return;
+          const std::vector<std::string> names = choice.names();
+          const auto found = std::find(names.begin(), names.end(), name->text());
+          choice.choose(static_cast<std::size_t>(found - names.begin()));
+        });
     if (!fits) return fits.error();
     return std::make_shared<const TypedModule>(std::move(copy));
   }
@@ -111,10 +137,10 @@ class TypedModule final : public Module {
 
 }  // namespace internal
 
-// A program from a plain struct: members are Predict<…>, ChainOfThought<…> or structs of the same
-// kind (anything else is left alone), and `Out operator()(Call&, const In&) const` is the control
-// flow. A predictor's path is the name of its member, "answer" or "inner.answer". Cost: one copy of
-// the struct, again for every Program::with.
+// A program from a plain struct: members are Predict<…>, ChainOfThought<…>, Alternatives<…> or
+// structs of the same kind (anything else is left alone), and `Out operator()(Call&, const In&)
+// const` is the control flow. A predictor's path is the name of its member, "answer" or
+// "inner.answer". Cost: one copy of the struct, again for every Program::with.
 template <class T>
 Program to_program(T program) {
   static_assert(

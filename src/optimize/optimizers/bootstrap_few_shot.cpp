@@ -1,4 +1,5 @@
 #include "optimize/demo_sets.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 
 namespace hone {
@@ -10,6 +11,8 @@ class BootstrapFewShot final : public Optimizer {
  public:
   explicit BootstrapFewShot(OptionReader& options) : options_(read_bootstrap_options(options)) {}
   std::string_view name() const override { return "bootstrap_few_shot"; }
+  bool handles(const Param& param) const override { return is_demos(param); }
+  std::string_view needs() const override { return "*.demos"; }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);

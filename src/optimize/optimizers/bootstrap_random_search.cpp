@@ -1,4 +1,5 @@
 #include "optimize/demo_sets.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 
 namespace hone {
@@ -15,6 +16,8 @@ class BootstrapRandomSearch final : public Optimizer {
                                 "random demo sets, besides the three fixed ones")) {}
 
   std::string_view name() const override { return "bootstrap_random_search"; }
+  bool handles(const Param& param) const override { return is_demos(param); }
+  std::string_view needs() const override { return "*.demos"; }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);

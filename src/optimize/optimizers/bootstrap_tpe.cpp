@@ -3,6 +3,7 @@
 #include "hone/optimize/samplers/tpe.hpp"
 
 #include "optimize/demo_pool.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/joint_choice.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 
@@ -22,22 +23,26 @@ class BootstrapTpe final : public Optimizer {
         also_(options.get("also", "", "globs of settings chosen too: \"*.format *.module\"")) {}
 
   std::string_view name() const override { return "bootstrap_tpe"; }
+  bool handles(const Param& param) const override { return is_demos(param) || is_drawable(param); }
 
   Result<void> run(Search& search) const override {
-    const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
-    if (!paths) return paths.error();
+    const Result<std::vector<std::string>> known = tunable_demo_paths(search, Structure::any);
+    const std::vector<std::string> paths = known.value_or(std::vector<std::string>());
     JointChoice choice;
-    for (const std::string& path : *paths) choice.add(path + ".demos", {Value()});
+    for (const std::string& path : paths) choice.add(search.space(), path + ".demos", {Value()});
     if (Result<void> added = choice.add_matching(search.space(), also_); !added)
       return added.error();
+    choice.add_asked(search.space(), search.student());
+    if (choice.empty()) return known.error();
     Rng rng = search.rng("bootstrap_tpe");
     if (Result<std::unique_ptr<Sampler>> early = make_tpe_sampler(choice.space(), 0); !early)
       return early.error();
 
     search.phase("bootstrap");
-    const DemoPool pool = make_demo_pool(search, *paths, candidates_, bootstrap_);
+    const DemoPool pool =
+        make_demo_pool(search, paths, paths.empty() ? 0 : candidates_, bootstrap_);
     for (std::size_t i = 1; i < pool.sets.size(); ++i) {
-      for (const std::string& path : *paths) {
+      for (const std::string& path : paths) {
         const auto demos = pool.sets[i].find(path);
         if (demos != pool.sets[i].end())
           choice.extend(path + ".demos", Value(Value::List(demos->second)));

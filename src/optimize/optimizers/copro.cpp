@@ -2,6 +2,7 @@
 #include <set>
 
 #include "optimize/bad_cases.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/joint_choice.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/proposers/instruction.hpp"
@@ -24,6 +25,8 @@ class Copro final : public Optimizer {
                                "train examples run to look for failures")) {}
 
   std::string_view name() const override { return "copro"; }
+  bool handles(const Param& param) const override { return is_text(param); }
+  std::string_view needs() const override { return "*.instructions"; }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_instruction_paths(search);

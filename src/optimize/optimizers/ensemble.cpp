@@ -20,10 +20,18 @@ class EnsembleOptimizer final : public Optimizer {
         reduce_(options.get("reduce", "vote", "vote, or mean for numbers")) {}
 
   std::string_view name() const override { return "ensemble"; }
+  bool handles(const Param& param) const override {
+    const Result<std::unique_ptr<Optimizer>> base = make_base();
+    return base && (*base)->handles(param);
+  }
+  std::string_view needs() const override {
+    // The names of the built-in optimizers' needs outlive them.
+    const Result<std::unique_ptr<Optimizer>> base = make_base();
+    return base ? (*base)->needs() : std::string_view();
+  }
 
   Result<void> run(Search& search) const override {
-    if (base_ == name()) return bad_request("ensemble", "its base cannot be itself");
-    const Result<std::unique_ptr<Optimizer>> base = make_optimizer(base_);
+    const Result<std::unique_ptr<Optimizer>> base = make_base();
     if (!base) return base.error();
     if (const Result<Program> fits = ensemble({search.student()}, settings({})); !fits)
       return fits.error();
@@ -61,6 +69,11 @@ class EnsembleOptimizer final : public Optimizer {
   }
 
  private:
+  Result<std::unique_ptr<Optimizer>> make_base() const {
+    if (base_ == name()) return bad_request("ensemble", "its base cannot be itself");
+    return make_optimizer(base_);
+  }
+
   EnsembleOptions settings(std::vector<double> weights) const {
     EnsembleOptions options;
     options.weights = std::move(weights);

@@ -7,6 +7,7 @@
 #include "hone/base/text.hpp"
 
 #include "optimize/bad_cases.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/joint_choice.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/paired_gate.hpp"
@@ -102,6 +103,8 @@ class Gepa final : public Optimizer {
         temperature_(options.get("temperature", 1.0, "of the reflecting model")) {}
 
   std::string_view name() const override { return "gepa"; }
+  bool handles(const Param& param) const override { return is_text(param); }
+  std::string_view needs() const override { return "*.instructions"; }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_instruction_paths(search);

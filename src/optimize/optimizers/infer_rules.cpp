@@ -5,6 +5,7 @@
 
 #include "optimize/bad_cases.hpp"
 #include "optimize/demo_pool.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/proposers/proposer.hpp"
 
@@ -27,6 +28,10 @@ class InferRules final : public Optimizer {
         with_demos_(options.get("demos", true, "bootstrap demos too, where they may change")) {}
 
   std::string_view name() const override { return "infer_rules"; }
+  bool handles(const Param& param) const override {
+    return is_text(param) || (with_demos_ && is_demos(param));
+  }
+  std::string_view needs() const override { return "*.instructions"; }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_instruction_paths(search);

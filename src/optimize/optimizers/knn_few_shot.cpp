@@ -5,6 +5,7 @@
 #include "hone/program/neighbour_demos.hpp"
 
 #include "optimize/demo_sets.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 
 namespace hone {
@@ -25,6 +26,8 @@ class KnnFewShot final : public Optimizer {
         threshold_(options.get("threshold", 1.0, "least metric score of a run worth showing")) {}
 
   std::string_view name() const override { return "knn_few_shot"; }
+  bool handles(const Param& param) const override { return is_demos(param); }
+  std::string_view needs() const override { return "*.demos"; }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);

@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "optimize/demo_sets.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 
 namespace hone {
@@ -12,13 +15,15 @@ class LabeledFewShot final : public Optimizer {
         balanced_(options.get("balanced", true, "let labels take turns among the demos")) {}
 
   std::string_view name() const override { return "labeled_few_shot"; }
+  bool handles(const Param& param) const override { return is_demos(param); }
+  std::string_view needs() const override { return "*.demos"; }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
     if (!paths) return paths.error();
     DemoSets sets;
     for (const Predictor& predictor : search.student().predictors()) {
-      if (!search.space().find(predictor.path() + ".demos")) continue;
+      if (std::find(paths->begin(), paths->end(), predictor.path()) == paths->end()) continue;
       Rng rng = search.rng("labeled_few_shot " + predictor.path());
       sets[predictor.path()] = draw_labeled(predictor, search.train(), count_, balanced_, rng);
     }

@@ -9,6 +9,7 @@
 
 #include "optimize/bad_cases.hpp"
 #include "optimize/demo_pool.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/joint_choice.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/proposers/instruction.hpp"
@@ -47,37 +48,48 @@ class Mipro final : public Optimizer {
   }
 
   std::string_view name() const override { return "mipro"; }
+  bool handles(const Param& param) const override {
+    return is_text(param) || (!zero_shot_ && is_demos(param)) || is_drawable(param);
+  }
 
   Result<void> run(Search& search) const override {
-    const Result<std::vector<std::string>> paths = tunable_instruction_paths(search);
-    if (!paths) return paths.error();
+    const Result<std::vector<std::string>> known =
+        tunable_instruction_paths(search, Structure::any);
+    const std::vector<std::string> paths = known.value_or(std::vector<std::string>());
     const std::vector<std::string> demo_paths =
-        tunable_demo_paths(search).value_or(std::vector<std::string>());
+        tunable_demo_paths(search, Structure::any).value_or(std::vector<std::string>());
     JointChoice choice;
-    for (const std::string& path : *paths) choice.add(path + ".instructions", {Value()});
+    for (const std::string& path : paths)
+      choice.add(search.space(), path + ".instructions", {Value()});
+    if (!zero_shot_) {
+      for (const std::string& path : demo_paths)
+        choice.add(search.space(), path + ".demos", {Value()});
+    }
     if (Result<void> added = choice.add_matching(search.space(), also_); !added)
       return added.error();
+    choice.add_asked(search.space(), search.student());
+    if (choice.empty()) return known.error();
     if (Result<std::unique_ptr<Sampler>> early = make_tpe_sampler(choice.space(), 0); !early)
       return early.error();
 
     search.phase("bootstrap");
     DemoPool pool;
-    if (!zero_shot_ || demo_aware_) {
+    if (!demo_paths.empty() && (!zero_shot_ || demo_aware_)) {
       pool = make_demo_pool(search, demo_paths,
                             zero_shot_ ? std::min<std::size_t>(3, candidates_) : candidates_,
                             bootstrap_);
     }
     if (!zero_shot_) {
-      for (const std::string& path : demo_paths) choice.add(path + ".demos", {Value()});
       for (std::size_t i = 1; i < pool.sets.size(); ++i) {
         for (const auto& [path, demos] : pool.sets[i])
           choice.extend(path + ".demos", Value(Value::List(demos)));
       }
     }
 
-    Study study{search, choice, *paths, pool, {}, {}, search.rng("mipro trials"), {}};
-    const Shared shared = describe(search, *paths);
-    const std::size_t rounds = std::max<std::size_t>(1, rounds_);
+    Study study{search, choice, paths, pool, {}, {}, search.rng("mipro trials"), {}};
+    // Without instructions to propose there is nothing to describe, and one round is all.
+    const Shared shared = paths.empty() ? Shared() : describe(search, paths);
+    const std::size_t rounds = paths.empty() ? 1 : std::max<std::size_t>(1, rounds_);
     for (std::size_t round = 0; round < rounds && !search.done(); ++round) {
       search.phase("proposals");
       propose(study, shared, round, rounds);

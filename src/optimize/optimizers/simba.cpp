@@ -10,6 +10,7 @@
 
 #include "optimize/bad_cases.hpp"
 #include "optimize/demo_sets.hpp"
+#include "optimize/domains.hpp"
 #include "optimize/joint_choice.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/proposers/reflection.hpp"
@@ -34,6 +35,9 @@ class Simba final : public Optimizer {
         temperature_(options.get("temperature", 1.0, "of the runs and of the advising model")) {}
 
   std::string_view name() const override { return "simba"; }
+  bool handles(const Param& param) const override {
+    return is_text(param) || (max_demos_ > 0 && is_demos(param));
+  }
 
   Result<void> run(Search& search) const override {
     std::vector<std::string> demo_paths =

@@ -12,7 +12,9 @@ namespace {
 
 Result<void> check_searchable(const Param& param) {
   if (std::holds_alternative<TextDomain>(param.domain) ||
-      std::holds_alternative<DemoDomain>(param.domain)) {
+      std::holds_alternative<DemoDomain>(param.domain) ||
+      std::holds_alternative<BiasDomain>(param.domain) ||
+      std::holds_alternative<ModelDomain>(param.domain)) {
     return bad_request(param.path,
                        "is " + std::string(domain_name(param.domain)) +
                            ", which a sampler cannot draw; narrow it to choices or freeze it");

@@ -1,0 +1,17 @@
+// The saved form of a program with alternatives.
+#pragma once
+
+#include <string_view>
+
+#include "hone/base/result.hpp"
+#include "hone/core/value.hpp"
+#include "hone/program/program.hpp"
+
+namespace hone {
+
+// Reads {"alternatives": {"name": …, "choice": …, "programs": [{"name": …, a program}]}} back.
+// `defaults` fills what the programs leave open.
+Result<Program> alternatives_from_json(const Value& json, std::string_view where,
+                                       const PredictorOptions& defaults);
+
+}  // namespace hone

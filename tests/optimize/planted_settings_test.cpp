@@ -1,0 +1,115 @@
+// Optima that lie outside prompts: in a setting, a model, or the structure of the program.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "hone/optimize/optimize.hpp"
+#include "hone/testing/scripted_lm.hpp"
+
+#include "optimize/planted.hpp"
+
+namespace hone {
+namespace {
+
+using testing::parity_examples;
+using testing::parity_program;
+using testing::parity_signature;
+
+long number_in(const LmRequest& request) {
+  const std::string text = request.prompt.dump();
+  std::size_t end = text.size();
+  while (end > 0 && (text[end - 1] < '0' || text[end - 1] > '9')) --end;
+  std::size_t begin = end;
+  while (begin > 0 && text[begin - 1] >= '0' && text[begin - 1] <= '9') --begin;
+  return std::stol(text.substr(begin, end - begin));
+}
+
+// Knows the answer where `is_able`, and says "even" else.
+ScriptedLm able_where(std::function<bool(const LmRequest&)> is_able) {
+  Script script;
+  script.score = [is_able](const LmRequest& request, const LabelSlot&) {
+    const bool even = !is_able(request) || number_in(request) % 2 == 0;
+    return even ? std::vector<double>{-0.1, -3.0} : std::vector<double>{-3.0, -0.1};
+  };
+  script.value = [](const LmRequest&, const TextSlot&) { return std::string("so"); };
+  return ScriptedLm(std::move(script));
+}
+
+Task task() {
+  return {parity_examples(0, 12), parity_examples(1000, 20), exact_match("parity")};
+}
+
+class SearchesSettings : public ::testing::TestWithParam<std::string> {
+ protected:
+  static Optimized run(const Program& student, const Lm& lm, SearchOptions options) {
+    const Value settings = GetParam() == "mipro" ? Value::object({{"trials", 24}}) : Value();
+    return optimize(student, task(), lm, *make_optimizer(GetParam(), settings).value(), options)
+        .value();
+  }
+};
+
+TEST_P(SearchesSettings, FindsTheFormat) {
+  const ScriptedLm lm = able_where([](const LmRequest& request) {
+    return request.prompt.dump().find("<parity>") != std::string::npos;
+  });
+  SearchOptions options;
+  const std::vector<std::string> globs = {"*.format"};
+  options.space = Space::of(parity_program()).keep(globs).value();
+  const Optimized done = run(parity_program(), lm, options);
+  EXPECT_EQ(done.baseline.mean, 0.5);
+  EXPECT_EQ(done.best.mean, 1.0);
+  EXPECT_EQ(done.program.predictors()[0].options().format, Format::xml);
+}
+
+TEST_P(SearchesSettings, FindsTheModel) {
+  const ScriptedLm weak = able_where([](const LmRequest&) { return false; });
+  const ScriptedLm strong = able_where([](const LmRequest&) { return true; });
+  SearchOptions options;
+  options.models = {{"other", &weak}, {"strong", &strong}};
+  const std::vector<std::string> globs = {"*.model"};
+  options.space = Space::of(parity_program()).keep(globs).value();
+  const Optimized done = run(parity_program(), weak, options);
+  EXPECT_EQ(done.best.mean, 1.0);
+  EXPECT_EQ(done.program.predictors()[0].options().model, "strong");
+}
+
+TEST_P(SearchesSettings, FindsTheStructureWithoutBeingAsked) {
+  // Right only where a step before it has reasoned.
+  const ScriptedLm lm = able_where([](const LmRequest& request) {
+    return request.prompt.dump().find("Hint: so") != std::string::npos;
+  });
+  PredictorOptions plain;
+  plain.format = Format::completion;
+  const Signature hint = Signature::parse("number: int -> hint").value();
+  const Signature last = Signature::parse("hint, number: int -> parity: enum(even, odd)").value();
+  const Program student =
+      Program::alternatives("say",
+                            {{"predict", Program::predict(parity_signature(), plain)},
+                             {"cot", Program::chain_of_thought(parity_signature(), plain)},
+                             {"two_step", Program::pipeline({{"think", Predictor(hint, plain)},
+                                                             {"answer", Predictor(last, plain)}})
+                                              .value()}})
+          .value();
+  const Optimized done = run(student, lm, {});
+  EXPECT_EQ(done.baseline.mean, 0.5);
+  EXPECT_EQ(done.best.mean, 1.0);
+  EXPECT_EQ(*done.program.candidate().find("say.choice"), Value("two_step"));
+}
+
+TEST_P(SearchesSettings, LeavesSettingsAloneThatNobodyAskedFor) {
+  const ScriptedLm lm = able_where([](const LmRequest&) { return true; });
+  const Optimized done = run(parity_program(), lm, {});
+  for (const Trial& trial : done.trials) {
+    for (const auto& [path, value] : trial.candidate.values()) {
+      EXPECT_EQ(path.find(".lm."), std::string::npos) << path;
+      EXPECT_EQ(path.find(".format"), std::string::npos) << path;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Optimizers, SearchesSettings, ::testing::Values("bootstrap_tpe", "mipro"),
+                         [](const auto& each) { return each.param; });
+
+}  // namespace
+}  // namespace hone
