@@ -69,6 +69,8 @@ std::string report_json(const Report& report) {
                   {"rss_mb", peak_rss_mb()},
                   {"trials", report.trials},
                   {"best_origin", report.best_origin},
+                  {"goals", report.goals.text()},
+                  {"front", front_json(report.front)},
                   {"fixed", report.fixed_count},
                   {"broken", report.broken_count},
                   {"metric", report.metric},

@@ -59,6 +59,11 @@ Result<std::optional<ModelSpec>> optional_model(const std::optional<std::string>
   return std::optional<ModelSpec>(*std::move(checked));
 }
 
+bool has_prices(const TaskSpec& task) {
+  return task.budget.price_per_million_prompt_tokens > 0 ||
+         task.budget.price_per_million_generated_tokens > 0;
+}
+
 Result<Prepared> prepare(TaskSpec task) {
   Result<ModelSpec> model = task_model(task);
   if (!model) return model.error();
@@ -84,6 +89,11 @@ Result<Prepared> prepare(TaskSpec task) {
   Result<Space> space = task_space(task, *loaded);
   if (!space) return space.error();
   if (const Result<void> able = check_space(**optimizer, *space); !able) return able.error();
+  if (task.goals.uses(Quantity::money) && !has_prices(task)) {
+    return bad_request("goals",
+                       "money is named, but there are no prices of tokens: give them with "
+                       "--price-prompt and --price-generated, or under [budget]");
+  }
   Result<std::map<std::string, ModelSpec>> named = named_models(task, *loaded, &*space);
   if (!named) return named.error();
   Result<std::optional<ModelSpec>> teacher_model = optional_model(task.teacher_model);
@@ -158,6 +168,7 @@ Value saved_score(const Report& report) {
                                {"val", report.val_after.mean},
                                {"val_before", report.val_before.mean},
                                {"val_examples", report.val_after.examples}});
+  if (!report.goals.is_score()) score = score.with("goals", report.goals.text());
   if (report.test_before && report.test_after) {
     score = score.with("test", report.test_after->mean)
                 .with("test_before", report.test_before->mean)
@@ -291,7 +302,8 @@ class Run {
     options.stop = signals_.token();
     Task task{.train = prepared_.splits.of(Split::train),
               .val = prepared_.splits.of(Split::val),
-              .metric = prepared_.metric};
+              .metric = prepared_.metric,
+              .goals = prepared_.task.goals};
     return optimize(prepared_.student, std::move(task), *models_.main, *prepared_.optimizer,
                     std::move(options));
   }
@@ -324,6 +336,10 @@ class Run {
     report_.usage += optimized.usage;
     report_.trials = optimized.trials.size();
     report_.best_origin = optimized.best.origin;
+    report_.goals = prepared_.task.goals;
+    report_.front = front_rows(optimized);
+    if (optimized.best.excess > 0)
+      progress_.notice("no trial stayed within the limits; the one least beyond them is kept");
     report_.stop_reason = optimized.stop_reason;
     report_.out = prepared_.out;
     report_.next = next_command(prepared_);

@@ -21,6 +21,7 @@ constexpr const char* kOptimizeExamples = R"x(Examples:
   hone optimize triage.toml --optimizer bootstrap_few_shot --budget-seconds 60
   hone optimize --signature "text -> label: enum(positive, negative)" --instructions "Is the review good?" \
     --train train.jsonl --val dev.jsonl --test test.jsonl --metric exact_match:label --out reviews.hone.json
+  hone optimize triage.toml --goal 'score - 0.1*prompt_tokens/1000' --within 'generated_tokens < 50'
   hone optimize --list
 )x";
 
@@ -115,6 +116,11 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--price-generated", flags.price_generated, "Of a million generated tokens");
   app->add_option("--race", flags.race, "on (losers stop early) or off")
       ->check(CLI::IsMember({"on", "off"}));
+  app->add_option("--goal", flags.goals,
+                  "What to reach: 'score - 0.1*prompt_tokens/1000'; the next one breaks ties")
+      ->allow_extra_args(false);
+  app->add_option("--within", flags.within, "Limit on what wins: 'latency_ms < 200'")
+      ->allow_extra_args(false);
   add_globs(*app, flags.keep, flags.freeze, flags.narrow);
   app->add_option("--out", flags.out, "Where the tuned program goes (*.hone.json)");
   app->add_option("--log", flags.log,

@@ -47,6 +47,8 @@ struct OptimizeFlags {
   std::optional<double> price_prompt;
   std::optional<double> price_generated;
   std::optional<std::string> race;
+  std::vector<std::string> goals;
+  std::vector<std::string> within;
   std::vector<std::string> keep;
   std::vector<std::string> freeze;
   std::vector<std::string> narrow;  // "GLOB=value,value"

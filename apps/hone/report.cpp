@@ -107,6 +107,7 @@ std::string report_text(const Report& report) {
           " validation examples: " + percent(report.val_before.mean) + " before, " +
           percent(report.val_after.mean) + " after (95 %: " + interval_text(report.val_after) +
           ")\n\n";
+  if (!report.goals.is_score()) text += front_text(report.goals, report.front) + "\n";
   text += "Took " + duration_text(report.seconds) + " to optimize (" + report.optimizer + ", " +
           std::to_string(report.trials) + " trials), " + duration_text(report.total_seconds) +
           " in all\n";

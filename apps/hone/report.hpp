@@ -11,6 +11,7 @@
 #include "hone/core/trace.hpp"
 #include "hone/core/value.hpp"
 #include "hone/eval/evaluator.hpp"
+#include "hone/front_report.hpp"
 
 namespace hone::cli {
 
@@ -47,6 +48,8 @@ struct Report {
   std::size_t parse_failures = 0;
   std::size_t trials = 0;
   std::string best_origin;
+  Goals goals;
+  std::vector<FrontRow> front;
   std::string prompt;  // that won, on one example
   std::vector<Change> fixed;
   std::vector<Change> broken;

@@ -156,6 +156,12 @@ Result<TaskSpec> read_task_file(const fs::path& file) {
   task.threads = static_cast<std::size_t>(top.whole("threads").value_or(8));
   if (task.threads == 0 || task.threads > 1024) top.fault("threads: must be 1 to 1024");
   task.race = top.flag("race").value_or(true);
+  Result<Goals> goals = goals_from(top.texts("goals"), top.texts("within"));
+  if (goals) {
+    task.goals = *std::move(goals);
+  } else {
+    top.fault(goals.error().text());
+  }
   task.keep = top.texts("keep");
   task.freeze = top.texts("freeze");
   read_narrow(top, task);

@@ -117,6 +117,30 @@ Result<TaskSpec> task_from(const TaskFlags& flags) {
   return task;
 }
 
+Result<Goals> goals_from(const std::vector<std::string>& goals,
+                         const std::vector<std::string>& within) {
+  Goals out;
+  std::vector<std::string> faults;
+  for (const std::string& text : goals) {
+    Result<Goal> goal = Goal::parse(text);
+    if (goal) {
+      out.goals.push_back(*std::move(goal));
+    } else {
+      faults.push_back(goal.error().text());
+    }
+  }
+  for (const std::string& text : within) {
+    Result<GoalLimit> limit = GoalLimit::parse(text);
+    if (limit) {
+      out.within.push_back(*std::move(limit));
+    } else {
+      faults.push_back(limit.error().text());
+    }
+  }
+  if (!faults.empty()) return bad_request("", join(faults, "; "));
+  return out;
+}
+
 Result<std::vector<Narrowing>> narrowings_from(const std::vector<std::string>& flags) {
   std::vector<Narrowing> out;
   for (const std::string& flag : flags) {
@@ -167,6 +191,12 @@ Result<TaskSpec> task_from(const OptimizeFlags& flags) {
   if (flags.price_generated)
     task.budget.price_per_million_generated_tokens = *flags.price_generated;
   if (flags.race) task.race = *flags.race == "on";
+  if (!flags.goals.empty() || !flags.within.empty()) {
+    Result<Goals> goals = goals_from(flags.goals, flags.within);
+    if (!goals) return goals.error();
+    if (!flags.goals.empty()) task.goals.goals = std::move(goals->goals);
+    if (!flags.within.empty()) task.goals.within = std::move(goals->within);
+  }
   if (!flags.keep.empty()) task.keep = flags.keep;
   if (!flags.freeze.empty()) task.freeze = flags.freeze;
   if (!flags.narrow.empty()) {

@@ -12,6 +12,7 @@
 
 #include "hone/base/result.hpp"
 #include "hone/core/value.hpp"
+#include "hone/eval/goal.hpp"
 #include "hone/optimize/budget.hpp"
 #include "hone/options.hpp"
 
@@ -22,6 +23,10 @@ enum class Split { train, val, test };
 inline constexpr std::array<Split, 3> kSplits = {Split::train, Split::val, Split::test};
 
 const char* to_string(Split split);
+
+// Goals and limits out of their texts; all faults at once.
+Result<Goals> goals_from(const std::vector<std::string>& goals,
+                         const std::vector<std::string>& within);
 
 // Parameters that are to be one of a few values.
 struct Narrowing {
@@ -36,7 +41,8 @@ struct SplitSpec {
 
 // A task file (TOML):
 //   metric = "exact_match:queue"   model = "smollm2"   out = "triage.hone.json"   seed = 1 threads
-//   = 8 teacher_model, teacher_program, proposer_model, race = true, keep = ["*.demos"], freeze =
+//   = 8 teacher_model, teacher_program, proposer_model, race = true, goals = ["score"],
+//   within = ["latency_ms < 200"], keep = ["*.demos"], freeze =
 //   […], narrow = {"*.format" = ["completion", "json"]} [program]     see
 //   hone/program/program_file.hpp [data]        train, val, test = a file or a list of files; limit
 //   = 100, or {train = 100, …} [optimizer]   name, and its options [budget] calls, tokens, seconds,
@@ -60,6 +66,7 @@ struct TaskSpec {
   std::size_t threads = 8;
   Budget budget;
   bool race = true;
+  Goals goals;
   std::vector<std::string> keep;
   std::vector<std::string> freeze;
   std::vector<Narrowing> narrow;

@@ -8,7 +8,9 @@ Usage& Usage::operator+=(const Usage& other) {
   prompt_tokens += other.prompt_tokens;
   computed_tokens += other.computed_tokens;
   generated_tokens += other.generated_tokens;
+  cached_generated_tokens += other.cached_generated_tokens;
   seconds += other.seconds;
+  cached_seconds += other.cached_seconds;
   return *this;
 }
 

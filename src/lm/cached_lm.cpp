@@ -1,5 +1,6 @@
 #include "hone/lm/cached_lm.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -145,7 +146,14 @@ void CachedBatch::ask_model() {
   std::vector<LmRequest> misses;
   misses.reserve(leaders_.size());
   for (const Leader& leader : leaders_) misses.push_back(requests_[leader.index]);
+  const auto begun = std::chrono::steady_clock::now();
   std::vector<Result<LmReply>> answers = cache_.inner->complete(misses, stop_);
+  const double waited =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  for (Result<LmReply>& answer : answers) {
+    // Kept with the reply, so that it can be told what it took when it comes out of the cache.
+    if (answer && answer->usage.seconds <= 0) answer->usage.seconds = waited;
+  }
 
   std::vector<std::pair<Hash, LmReply>> worth_saving;
   for (std::size_t i = 0; i < leaders_.size(); ++i) {

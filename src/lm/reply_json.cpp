@@ -55,7 +55,9 @@ std::string reply_to_json(const LmReply& reply) {
   return Value::object({{"text", reply.text},
                         {"labels", Value::list(std::move(labels))},
                         {"truncated", reply.truncated},
-                        {"prompt_tokens", reply.usage.prompt_tokens}})
+                        {"prompt_tokens", reply.usage.prompt_tokens},
+                        {"generated_tokens", reply.usage.generated_tokens},
+                        {"seconds", reply.usage.seconds}})
       .to_json();
 }
 
@@ -73,6 +75,10 @@ Result<LmReply> reply_from_json(std::string_view text) {
   reply.text = words.as_string();
   reply.truncated = truncated.as_bool();
   reply.usage.prompt_tokens = prompt_tokens.as_int();
+  const Value generated_tokens = json->get("generated_tokens");
+  if (generated_tokens.is_int()) reply.usage.generated_tokens = generated_tokens.as_int();
+  const Value seconds = json->get("seconds");
+  if (seconds.is_number()) reply.usage.seconds = seconds.as_double();
   for (const Value& label : labels.as_list()) {
     Result<LabelScores> scores = scores_from(label);
     if (!scores) return scores.error();
@@ -84,10 +90,14 @@ Result<LmReply> reply_from_json(std::string_view text) {
 LmReply served_from_cache(LmReply reply, const LmRequest& request) {
   choose_anew(reply, *request.reply);
   const std::int64_t prompt_tokens = reply.usage.prompt_tokens;
+  const std::int64_t generated_tokens = reply.usage.generated_tokens;
+  const double seconds = reply.usage.seconds;
   reply.usage = Usage{};
   reply.usage.lm_calls = 1;
   reply.usage.cached_calls = 1;
   reply.usage.prompt_tokens = prompt_tokens;
+  reply.usage.cached_generated_tokens = generated_tokens;
+  reply.usage.cached_seconds = seconds;
   return reply;
 }
 

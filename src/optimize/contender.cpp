@@ -102,10 +102,20 @@ const std::vector<Rollout>& Contender::best_rollouts() const {
   return *best;
 }
 
-std::vector<std::optional<double>> Contender::scores() const {
-  std::vector<std::optional<double>> scores;
-  for (const Rollout& rollout : best_rollouts()) scores.push_back(rollout.score);
-  return scores;
+std::vector<std::optional<double>> Contender::merits(const Aims& aims) const {
+  const bool by_score = aims.goals.goals.empty() || !aims.goals.is_additive();
+  std::vector<std::optional<double>> merits;
+  for (const Rollout& rollout : best_rollouts()) {
+    merits.push_back(rollout.score);
+    if (rollout.score && !by_score)
+      merits.back() = aims.goals.merit(measures_of(rollout, aims.prices));
+  }
+  return merits;
+}
+
+double Contender::excess(const Aims& aims) const {
+  return aims.goals.within.empty() ? 0
+                                   : aims.goals.excess(mean_measures(best_rollouts(), aims.prices));
 }
 
 std::optional<Error> Contender::common_error() const {
@@ -116,7 +126,8 @@ std::optional<Error> Contender::common_error() const {
   return all_failed && !rollouts_.empty() ? rollouts_.front().error : std::nullopt;
 }
 
-Trial Contender::trial(std::size_t number, std::span<const std::size_t> order) const {
+Trial Contender::trial(std::size_t number, std::span<const std::size_t> order,
+                       const Aims& aims) const {
   const std::size_t total = order.size();
   const std::vector<Rollout>& rollouts = best_rollouts();
   Trial trial;
@@ -133,8 +144,17 @@ Trial Contender::trial(std::size_t number, std::span<const std::size_t> order) c
   }
   const Evaluation evaluation{rollouts};
   trial.scores.resize(total);
-  for (std::size_t i = 0; i < rollouts.size(); ++i) trial.scores[order[i]] = rollouts[i].score;
+  trial.merits.resize(total);
+  const std::vector<std::optional<double>> own_merits = merits(aims);
+  for (std::size_t i = 0; i < rollouts.size(); ++i) {
+    trial.scores[order[i]] = rollouts[i].score;
+    trial.merits[order[i]] = own_merits[i];
+  }
   trial.mean = evaluation.mean();
+  trial.measures = mean_measures(rollouts, aims.prices);
+  trial.measures.score = trial.mean;
+  trial.merit = aims.goals.merit(trial.measures);
+  trial.excess = aims.goals.excess(trial.measures);
   trial.examples = rollouts.size();
   trial.failures = evaluation.failures();
   trial.usage = Evaluation{rollouts_}.usage();

@@ -10,10 +10,17 @@
 #include "hone/base/result.hpp"
 #include "hone/core/example.hpp"
 #include "hone/eval/evaluator.hpp"
+#include "hone/eval/goal.hpp"
 #include "hone/optimize/trial.hpp"
 #include "hone/program/program.hpp"
 
 namespace hone {
+
+// What trials are judged by.
+struct Aims {
+  Goals goals;
+  Prices prices;
+};
 
 // The raw scores are always measured first; a calibrated variant is scored again on the same
 // replies, so that it costs no model call (its requests are answered by the cache).
@@ -30,15 +37,18 @@ class Contender {
   // Learns the calibrations anew from all examples met so far and scores them. Call after add().
   Result<void> calibrate(const Examples& met, const Evaluator& evaluator, const Metric& metric);
 
-  // Scores of the best variant so far, by example met.
-  std::vector<std::optional<double>> scores() const;
+  // What the best variant so far is raced by, by example met: the first goal where it can be told
+  // of one example, else the score.
+  std::vector<std::optional<double>> merits(const Aims& aims) const;
+  // How far beyond the limits it is so far.
+  double excess(const Aims& aims) const;
   std::size_t met() const { return rollouts_.size(); }
   // The first error when every rollout so far failed otherwise than by an unreadable reply: then
   // the model or the metric cannot be used at all.
   std::optional<Error> common_error() const;
   // The finished trial. `order`: the place of the i-th example met among the trial's scores; its
   // size is how many examples there are.
-  Trial trial(std::size_t number, std::span<const std::size_t> order) const;
+  Trial trial(std::size_t number, std::span<const std::size_t> order, const Aims& aims) const;
 
  private:
   struct Variant {

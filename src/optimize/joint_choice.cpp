@@ -9,6 +9,11 @@
 #include "optimize/domains.hpp"
 
 namespace hone {
+namespace {
+
+constexpr double kBeyondLimits = 1e12;
+
+}  // namespace
 
 void JointChoice::add(const Space& space, const std::string& path, std::vector<Value> values) {
   const Param* known = space.find(path);
@@ -101,7 +106,9 @@ Candidate JointChoice::first() const {
 std::optional<double> told_score(const Trial& trial) {
   const bool any =
       std::any_of(trial.scores.begin(), trial.scores.end(), [](const auto& s) { return s; });
-  return any ? std::optional(trial.mean) : std::nullopt;
+  if (!any) return std::nullopt;
+  // Beyond a limit is worse than anything within it, and further beyond worse still.
+  return trial.excess > 0 ? -kBeyondLimits * (1 + trial.excess) : trial.merit;
 }
 
 }  // namespace hone

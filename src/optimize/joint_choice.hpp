@@ -51,7 +51,8 @@ class JointChoice {
   std::vector<Param> params_;
 };
 
-// What a sampler is told about a trial: its mean; none when nothing of it was scored.
+// What a sampler is told about a trial: its merit, or less than any where it is beyond a limit;
+// none when nothing of it was scored.
 std::optional<double> told_score(const Trial& trial);
 
 }  // namespace hone

@@ -3,6 +3,22 @@
 #include <utility>
 
 namespace hone {
+namespace {
+
+std::vector<std::size_t> front_of(const std::vector<Trial>& trials, const Goals& goals) {
+  std::vector<std::size_t> complete;
+  std::vector<Measures> measures;
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    if (!trials[i].complete) continue;
+    complete.push_back(i);
+    measures.push_back(trials[i].measures);
+  }
+  std::vector<std::size_t> front;
+  for (const std::size_t i : pareto_front(measures, goals)) front.push_back(complete[i]);
+  return front;
+}
+
+}  // namespace
 
 Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                            const Optimizer& optimizer, SearchOptions options) {
@@ -26,9 +42,14 @@ Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
   const Trial& best = search.best() ? *search.best() : *baseline;
   Result<Program> program = best.program.value_or(student).with(best.candidate);
   if (!program) return program.error();
-  Optimized out{
-      *std::move(program),      *baseline,           best, search.trials(), search.meter().usage(),
-      search.meter().seconds(), search.stop_reason()};
+  Optimized out{.program = *std::move(program),
+                .baseline = *baseline,
+                .best = best,
+                .trials = search.trials(),
+                .usage = search.meter().usage(),
+                .seconds = search.meter().seconds(),
+                .front = front_of(search.trials(), search.goals()),
+                .stop_reason = search.stop_reason()};
   return out;
 }
 

@@ -25,6 +25,17 @@ std::vector<std::string> model_names(const SearchOptions& options) {
   return names;
 }
 
+Prices prices_of(const SearchOptions& options) {
+  return {.own = {options.budget.price_per_million_prompt_tokens,
+                  options.budget.price_per_million_generated_tokens},
+          .named = {}};
+}
+
+bool has_prices(const SearchOptions& options) {
+  const Prices prices = prices_of(options);
+  return prices.own.prompt > 0 || prices.own.generated > 0 || !prices.named.empty();
+}
+
 // A model as a search sees it: what it answered before is free, everything else is metered.
 class SearchLm {
  public:
@@ -55,6 +66,7 @@ struct Search::State {
         teacher(given_options.teacher.value_or(given_student)),
         task(std::move(given_task)),
         options(std::move(given_options)),
+        aims{task.goals, prices_of(options)},
         space(options.space.value_or(Space::of(student)).with_models(model_names(options))),
         meter(options.budget, clock) {
     order_examples();
@@ -65,6 +77,7 @@ struct Search::State {
   Program teacher;
   Task task;
   SearchOptions options;
+  Aims aims;
   Space space;
   Meter meter;
   std::map<const Lm*, std::unique_ptr<SearchLm>> models;
@@ -114,7 +127,8 @@ struct Search::State {
   const Trial* best() const {
     const Trial* best = nullptr;
     for (const Trial& trial : trials) {
-      if (trial.complete && (!best || trial.mean > best->mean)) best = &trial;
+      if (trial.complete && (!best || task.goals.is_better(trial.measures, best->measures)))
+        best = &trial;
     }
     return best;
   }
@@ -210,17 +224,23 @@ void Search::State::order_examples() {
 // Which contenders are worth more examples, after those met so far.
 std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& alive,
                                                  const RaceRules& rules) const {
-  std::vector<ScoreRow> rows;
-  for (const Contender* contender : alive) rows.push_back(contender->scores());
-  std::optional<ScoreRow> incumbent;
-  if (const Trial* leader = best()) {
-    incumbent.emplace();
-    for (const std::size_t index : race_order) incumbent->push_back(leader->scores[index]);
-  }
+  // Merits say nothing across a limit: who is beyond one so far neither drops others nor is
+  // dropped.
   std::vector<Contender*> out;
+  std::vector<Contender*> racing;
+  for (Contender* contender : alive)
+    (contender->excess(aims) > 0 ? out : racing).push_back(contender);
+  if (racing.empty()) return out;
+  std::vector<ScoreRow> rows;
+  for (const Contender* contender : racing) rows.push_back(contender->merits(aims));
+  std::optional<ScoreRow> incumbent;
+  if (const Trial* leader = best(); leader && leader->excess == 0) {
+    incumbent.emplace();
+    for (const std::size_t index : race_order) incumbent->push_back(leader->merits[index]);
+  }
   for (const std::size_t index : race_survivors(rows, race_order.size(), rules)) {
     if (!incumbent || !falls_behind(rows[index], *incumbent, race_order.size(), rules)) {
-      out.push_back(alive[index]);
+      out.push_back(racing[index]);
     }
   }
   return out;
@@ -272,7 +292,7 @@ const Trial& Search::State::finish(const Contender& contender, const Hash& propo
                                    const std::optional<Program>& base) {
   const Trial* before = best();
   const double best_before = before ? before->mean : 0;
-  trials.push_back(contender.trial(trials.size(), race_order));
+  trials.push_back(contender.trial(trials.size(), race_order, aims));
   trials.back().program = base;
   const Trial& trial = trials.back();
   measured.emplace(proposed, trial.number);
@@ -315,6 +335,7 @@ Result<void> Search::State::check_study(const Lm& lm) {
                                      {"train", hash_examples(task.train)},
                                      {"val", hash_examples(task.val)},
                                      {"metric", task.metric.name()},
+                                     {"goals", task.goals.text()},
                                      {"model", lm.info().identity},
                                      {"optimizer", options.purpose},
                                      {"seed", static_cast<std::int64_t>(options.seed)}});
@@ -348,6 +369,10 @@ Result<std::unique_ptr<Search>> Search::make(const Program& student, Task task, 
       return bad_request("val example " + std::to_string(number), fits.error().message);
     }
   }
+  if (task.goals.uses(Quantity::money) && !has_prices(options)) {
+    return bad_request("goals",
+                       "money is named, but there are no prices of tokens: " + task.goals.text());
+  }
   auto state = std::make_unique<State>(student, std::move(task), std::move(options));
   for (const Lm* used : {&lm, state->options.teacher_lm, state->options.proposer_lm}) {
     if (!used) continue;
@@ -379,6 +404,9 @@ const Examples& Search::val() const {
 }
 const Metric& Search::metric() const {
   return state_->task.metric;
+}
+const Goals& Search::goals() const {
+  return state_->task.goals;
 }
 const Space& Search::space() const {
   return state_->space;
@@ -462,7 +490,7 @@ Result<std::vector<Trial>> Search::evaluate_on(std::span<const Proposal> proposa
   std::vector<std::size_t> order(block.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t c = 0; c < contenders.size(); ++c) {
-    out.push_back(contenders[c].trial(c, order));
+    out.push_back(contenders[c].trial(c, order, state_->aims));
     out.back().program = proposals[c].program;
   }
   return out;

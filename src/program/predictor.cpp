@@ -214,6 +214,7 @@ Result<Value> Predictor::run(Call& call, const Value& inputs) const {
 
   TraceStep step;
   step.path = state.path;
+  step.model = state.options.model;
   step.inputs = inputs;
   // A model that follows the plan would only repeat itself.
   const std::size_t tries = (*lm)->info().follows_plan ? 1 : 1 + state.options.parse_retries;

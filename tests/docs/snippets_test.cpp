@@ -140,4 +140,18 @@ TEST(Snippets, Alternatives) {
   EXPECT_EQ(*planned.candidate().find("solve.choice"), Value("two_step"));
 }
 
+TEST(Snippets, Goals) {
+  using namespace hone;
+  const Examples train = tickets(" today");
+  const Examples val = tickets("!");
+  // clang-format off
+  Task task = {train, val, exact_match("queue")};
+  task.goals = {.goals = {maximize(Quantity::score), minimize(Quantity::tokens)},
+                .within = {at_most(Quantity::latency_ms, 200)}};
+  const Goal traded = Goal::parse("score - 0.1*prompt_tokens/1000").value();
+  // clang-format on
+  EXPECT_EQ(task.goals.text(), "maximize score; minimize tokens; within latency_ms <= 200");
+  EXPECT_TRUE(traded.is_additive());
+}
+
 }  // namespace

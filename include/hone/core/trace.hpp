@@ -19,7 +19,10 @@ struct Usage {
   std::int64_t prompt_tokens = 0;
   std::int64_t computed_tokens = 0;
   std::int64_t generated_tokens = 0;
-  double seconds = 0;  // waiting for the model, summed over calls
+  // Of cached calls: what the model generated when it was first asked.
+  std::int64_t cached_generated_tokens = 0;
+  double seconds = 0;         // waiting for the model, summed over calls
+  double cached_seconds = 0;  // of cached calls: what was waited when the model was first asked
   Usage& operator+=(const Usage& other);
 };
 
@@ -32,7 +35,8 @@ struct LabelScores {
 };
 
 struct TraceStep {
-  std::string path;  // of the predictor
+  std::string path;   // of the predictor
+  std::string model;  // the name it asked for; empty = the run's own
   Value inputs;
   Value outputs;  // null when the step failed
   Prompt prompt;

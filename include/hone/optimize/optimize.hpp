@@ -13,10 +13,12 @@ namespace hone {
 struct Optimized {
   Program program;  // the student with the best trial's candidate
   Trial baseline;   // the student as it came
-  Trial best;       // never below the baseline on the validation examples
+  Trial best;       // by the goals never worse than the baseline on the validation examples
   std::vector<Trial> trials;
   Usage usage;  // of the whole search
   double seconds = 0;
+  // Complete trials that nothing else beats on the quantities the goals name; indices of `trials`.
+  std::vector<std::size_t> front;
   std::string stop_reason;  // why it ended before the optimizer was through; empty when it did not
 };
 

@@ -19,6 +19,7 @@
 #include "hone/core/example.hpp"
 #include "hone/eval/evaluator.hpp"
 #include "hone/eval/events.hpp"
+#include "hone/eval/goal.hpp"
 #include "hone/eval/metric.hpp"
 #include "hone/eval/race.hpp"
 #include "hone/lm/lm.hpp"
@@ -36,6 +37,8 @@ struct Task {
   Examples train;
   Examples val;
   Metric metric;
+  // What is to be reached besides; none = the score alone. Money needs the budget's prices.
+  Goals goals = {};
 };
 
 struct RaceOptions {
@@ -102,6 +105,7 @@ class Search {
   const Examples& train() const;
   const Examples& val() const;
   const Metric& metric() const;
+  const Goals& goals() const;
   const Space& space() const;
   const SearchOptions& options() const;
   // A random stream for a purpose; the same purpose gives the same stream again.
@@ -138,7 +142,8 @@ class Search {
   bool done() const;  // the budget is spent or a stop was asked for
   std::string stop_reason() const;
   const std::vector<Trial>& trials() const;
-  // The best complete trial: highest mean, the earlier of equals; nullptr when there is none yet.
+  // The best complete trial by the task's goals: without any the highest mean; the earlier of
+  // equals; nullptr when there is none yet.
   const Trial* best() const;
   const Meter& meter() const;
 

@@ -8,6 +8,7 @@
 
 #include "hone/core/param.hpp"
 #include "hone/core/trace.hpp"
+#include "hone/eval/goal.hpp"
 #include "hone/program/program.hpp"
 
 namespace hone {
@@ -25,8 +26,14 @@ struct Trial {
   std::size_t examples = 0;  // met
   std::size_t failures = 0;
   bool complete =
-      false;    // met every validation example, each with a score: only such a trial can win
-  Usage usage;  // what its runs asked for, cached or not
+      false;          // met every validation example, each with a score: only such a trial can win
+  Usage usage;        // what its runs asked for, cached or not
+  Measures measures;  // means over its runs that have a score
+  // What the search's goals make of it: by example, in the order of the examples, what a race
+  // compares; and of the whole, higher is better. The scores and their mean without goals.
+  std::vector<std::optional<double>> merits;
+  double merit = 0;
+  double excess = 0;  // over the goals' limits; 0 when it is within them all
 };
 
 }  // namespace hone

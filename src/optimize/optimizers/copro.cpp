@@ -34,10 +34,10 @@ class Copro final : public Optimizer {
     Candidate best;
     Result<Trial> start = search.evaluate(best, "the instruction as it is");
     if (!start) return start.error();
-    double best_mean = start->mean;
+    Measures best_measures = start->measures;
     std::map<std::string, std::vector<Attempt>> attempts;
     for (const std::string& path : *paths)
-      attempts[path].push_back({instruction_of(search, best, path), best_mean});
+      attempts[path].push_back({instruction_of(search, best, path), start->mean});
 
     for (std::size_t round = 0; round < depth_; ++round) {
       for (const std::string& path : *paths) {
@@ -58,11 +58,10 @@ class Copro final : public Optimizer {
         if (trials->size() != proposals.size()) return {};
         for (std::size_t i = 0; i < trials->size(); ++i) {
           const Trial& trial = (*trials)[i];
-          if (const std::optional<double> score = told_score(trial))
-            attempts[path].push_back({proposed[i], *score});
-          if (trial.complete && trial.mean > best_mean) {
+          if (told_score(trial)) attempts[path].push_back({proposed[i], trial.mean});
+          if (trial.complete && search.goals().is_better(trial.measures, best_measures)) {
             best = proposals[i].candidate;
-            best_mean = trial.mean;
+            best_measures = trial.measures;
           }
         }
       }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -110,11 +111,16 @@ class Mipro final : public Optimizer {
   struct Sum {
     double total = 0;
     std::size_t count = 0;
+    void add(double number) {
+      total += number;
+      ++count;
+    }
     double mean() const { return count == 0 ? 0 : total / static_cast<double>(count); }
   };
   struct Tried {
     Candidate point;
-    Sum scores;
+    Sum told;    // what the sampler was told
+    Sum scores;  // what a proposer is shown
     bool full = false;
   };
   struct Study {
@@ -154,8 +160,7 @@ class Mipro final : public Optimizer {
       const std::optional<std::size_t> index =
           study.choice.index(tried.point, path + ".instructions");
       if (!index || tried.scores.count == 0) continue;
-      by_index[*index].total += tried.scores.mean();
-      ++by_index[*index].count;
+      by_index[*index].add(tried.scores.mean());
     }
     std::vector<Attempt> out;
     for (const auto& [index, sum] : by_index) {
@@ -168,11 +173,11 @@ class Mipro final : public Optimizer {
 
   static Candidate best_point(const Study& study) {
     Candidate best = study.choice.first();
-    double best_mean = -1e300;
+    double best_mean = -std::numeric_limits<double>::infinity();
     for (const auto& [key, tried] : study.tried) {
-      if (tried.scores.count == 0 || tried.scores.mean() <= best_mean) continue;
+      if (tried.told.count == 0 || tried.told.mean() <= best_mean) continue;
       best = tried.point;
-      best_mean = tried.scores.mean();
+      best_mean = tried.told.mean();
     }
     return best;
   }
@@ -285,15 +290,15 @@ class Mipro final : public Optimizer {
     tried.full = tried.full || full;
     if (!score) return;
     study.told.emplace_back(point, *score);
-    tried.scores.total += *score;
-    ++tried.scores.count;
+    tried.told.add(*score);
+    tried.scores.add(trial.mean);
   }
 
   Result<void> measure_most_promising(Study& study, Sampler& sampler) const {
     const Tried* best = nullptr;
     for (const auto& [key, tried] : study.tried) {
-      if (tried.full || tried.scores.count == 0) continue;
-      if (!best || tried.scores.mean() > best->scores.mean()) best = &tried;
+      if (tried.full || tried.told.count == 0) continue;
+      if (!best || tried.told.mean() > best->told.mean()) best = &tried;
     }
     if (!best || study.search.done()) return {};
     const Candidate point = best->point;
