@@ -142,7 +142,8 @@ TEST_F(CommandTest, SpaceShowsWhatIsLeftAfterGlobs) {
       {"space", path("task.toml"), "--all", "--json", "--narrow", "*.lm.temperature=0,0.7"});
   ASSERT_EQ(all.code, 0) << all.err;
   std::map<std::string, Value> params;
-  for (const Value& param : json_of(all.out).as_list()) params[param.get("path").text()] = param;
+  const Value listed = json_of(all.out);
+  for (const Value& param : listed.as_list()) params[param.get("path").text()] = param;
   EXPECT_EQ(params["predict.lm.temperature"].get("choices").to_json(), "[0, 0.7]");
   EXPECT_EQ(params["predict.model"].get("choices").to_json(), R"(["", "large"])");
   EXPECT_EQ(params["predict.parse_retries"].get("high"), Value(5));

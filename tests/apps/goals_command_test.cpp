@@ -33,7 +33,8 @@ class GoalsCommandTest : public ReviewTask {
     return Value::parse_json(finished.out).value().get("front");
   }
   static Value winner_of(const Finished& finished) {
-    for (const Value& row : front_of(finished).as_list()) {
+    const Value front = front_of(finished);
+    for (const Value& row : front.as_list()) {
       if (row.get("winner") == Value(true)) return row;
     }
     return {};

@@ -144,6 +144,8 @@ TEST(Optimizers, SayWhatTheyCannotSearchBeforeSpendingAnything) {
       if (done) continue;
       EXPECT_EQ(done.error().kind, ErrorKind::bad_request) << what;
       EXPECT_EQ(lm.calls(), 0U) << what;
+      // infer_rules takes demos along, but not without instructions to add its rules to.
+      if (done.error().message.find("needs") != std::string::npos) continue;
       for (const std::string& able : ability.optimizers)
         EXPECT_NE(done.error().message.find(able), std::string::npos) << done.error().text();
     }
