@@ -1,14 +1,18 @@
-// Runs workloads of bench/engine.py on the embedded engine and prints what they took, one JSON line
-// a workload.
+// The embedded engine's side of bench/engine.py: opens the model, then runs the workload whose name
+// comes in on standard input, a line each, and answers with a line of JSON.
 //
-//   bench_engine WORKLOADS.json MODEL.gguf [--threads N] [--repeat 3] [--exact] [--tuning FOLDER]
+//   bench_engine WORKLOADS.json MODEL.gguf [--threads N] [--cells N] [--tuning FOLDER] [--exact]
+//                [--flash on|off --width N --step N]
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +23,7 @@
 namespace {
 
 using nlohmann::json;
+using Rounds = std::vector<std::vector<hone::LmRequest>>;
 
 double cpu_seconds() {
   rusage usage{};
@@ -27,14 +32,6 @@ double cpu_seconds() {
     return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-long resident_kilobytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
-  }
-  return 0;
 }
 
 // Requests of one candidate share their fixed part and their reply plan.
@@ -64,9 +61,37 @@ std::vector<hone::LmRequest> read_round(const json& round) {
   return requests;
 }
 
-json run(const hone::LocalLm& lm, const json& workload) {
-  std::vector<std::vector<hone::LmRequest>> rounds;
+Rounds read_rounds(const json& workload) {
+  Rounds rounds;
   for (const json& round : workload["rounds"]) rounds.push_back(read_round(round));
+  return rounds;
+}
+
+// Nodes of the trie over every request's tokens, and of the labels' below each leaf: the fewest
+// tokens any engine can compute before replies begin. Counted apart from the engine's own schedule.
+std::size_t trie_tokens(const hone::LocalLm& lm, const Rounds& rounds) {
+  std::map<std::vector<std::int32_t>, std::size_t> leaves;  // sorted: neighbours share the most
+  for (const auto& requests : rounds) {
+    for (const hone::LmRequest& request : requests) {
+      hone::RequestTokens tokens = lm.tokens_of(request).value();
+      leaves.emplace(std::move(tokens.path), tokens.branches);
+    }
+  }
+  std::size_t count = 0;
+  const std::vector<std::int32_t>* before = nullptr;
+  for (const auto& [path, branches] : leaves) {
+    std::size_t shared = 0;
+    while (before != nullptr && shared < std::min(before->size(), path.size()) &&
+           (*before)[shared] == path[shared]) {
+      ++shared;
+    }
+    count += path.size() - shared + branches;
+    before = &path;
+  }
+  return count;
+}
+
+json run(const hone::LocalLm& lm, const std::string& name, const Rounds& rounds) {
   lm.forget();
   const hone::LocalCounters before = lm.counters();
   const double cpu = cpu_seconds();
@@ -86,22 +111,44 @@ json run(const hone::LocalLm& lm, const json& workload) {
   }
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double cpu_used = cpu_seconds() - cpu;
   const hone::LocalCounters after = lm.counters();
-  return {{"name", workload["name"]},
+  std::vector<std::int64_t> widths = after.steps_by_width;
+  for (std::size_t i = 0; i < before.steps_by_width.size(); ++i)
+    widths[i] -= before.steps_by_width[i];
+  return {{"name", name},
           {"requests", count},
           {"failures", failures},
           {"seconds", seconds},
-          {"cpu_seconds", cpu_seconds() - cpu},
+          {"cpu_seconds", cpu_used},
           {"prompt_tokens", prompt_tokens},
+          {"trie_tokens", trie_tokens(lm, rounds)},
           {"computed_tokens", after.computed_tokens - before.computed_tokens},
+          {"attended_tokens", after.attended_tokens - before.attended_tokens},
           {"generated_tokens", after.generated_tokens - before.generated_tokens},
+          {"steps_by_width", widths},
           {"rows", after.rows - before.rows},
           {"decode_calls", after.decode_calls - before.decode_calls},
           {"decode_seconds", after.decode_seconds - before.decode_seconds},
           {"row_seconds", after.row_seconds - before.row_seconds},
           {"restarts", after.restarts - before.restarts},
-          {"evicted_prefixes", after.evicted_prefixes - before.evicted_prefixes},
-          {"peak_mb", static_cast<double>(resident_kilobytes()) / 1024.0}};
+          {"evicted_prefixes", after.evicted_prefixes - before.evicted_prefixes}};
+}
+
+// Every request in a call of its own, with nothing kept: what plain decoding generates.
+json run_naively(const hone::LocalLm& lm, const std::string& name, const Rounds& rounds) {
+  const std::int64_t before = lm.counters().generated_tokens;
+  std::size_t count = 0;
+  for (const auto& requests : rounds) {
+    for (const hone::LmRequest& request : requests) {
+      lm.forget();
+      lm.complete({&request, 1}, {});
+      ++count;
+    }
+  }
+  return {{"name", name},
+          {"requests", count},
+          {"generated_tokens", lm.counters().generated_tokens - before}};
 }
 
 }  // namespace
@@ -121,27 +168,36 @@ int main(int argc, char** argv) {
   }
   if (places.size() != 2) {
     std::fputs(
-        "usage: bench_engine WORKLOADS.json MODEL.gguf [--threads N] [--repeat 3] [--exact] "
-        "[--tuning FOLDER]\n",
+        "usage: bench_engine WORKLOADS.json MODEL.gguf [--threads N] [--cells N] "
+        "[--tuning FOLDER] [--exact] [--flash on|off --width N --step N]\n"
+        "then names of workloads on standard input; 'naive NAME' decodes one request at a time\n",
         stderr);
     return 2;
   }
   std::ifstream file(places[0]);
-  const json workloads = json::parse(file);
+  std::map<std::string, Rounds> workloads;
+  for (const json& workload : json::parse(file))
+    workloads.emplace(workload["name"], read_rounds(workload));
+
   hone::LocalOptions options;
   options.model = places[1];
   options.exact = flags.contains("--exact");
   if (flags.contains("--threads")) options.threads = std::stoul(flags["--threads"]);
   if (flags.contains("--cells")) options.context_cells = std::stoul(flags["--cells"]);
   if (flags.contains("--tuning")) options.tuning_folder = flags["--tuning"];
-  if (flags.contains("--fa")) {
-    options.tuning = hone::LocalTuning{flags["--fa"] == "on", std::stoul(flags["--width"]),
+  if (flags.contains("--flash")) {
+    options.tuning = hone::LocalTuning{flags["--flash"] == "on", std::stoul(flags["--width"]),
                                        std::stoul(flags["--step"])};
   }
   const auto lm = hone::LocalLm::open(options).value();
-  const int repeat = flags.contains("--repeat") ? std::stoi(flags["--repeat"]) : 3;
-  for (const json& workload : workloads) {
-    for (int i = 0; i < repeat; ++i) std::cout << run(*lm, workload).dump() << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    const bool is_naive = line.starts_with("naive ");
+    const std::string name = is_naive ? line.substr(6) : line;
+    const auto found = workloads.find(name);
+    if (found == workloads.end()) return 2;
+    std::cout
+        << (is_naive ? run_naively(*lm, name, found->second) : run(*lm, name, found->second)).dump()
+        << std::endl;
   }
   return 0;
 }

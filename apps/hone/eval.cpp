@@ -110,7 +110,8 @@ int run_eval(const EvalFlags& flags) {
   if (!prepared) return fail(prepared.error());
 
   progress.phase("loading " + prepared->model.text);
-  Models models(prepared->task.model_settings);
+  Models models(prepared->task.model_settings,
+                [&](const std::string& what) { progress.notice(what); });
   const Result<const Lm*> lm = models.open(prepared->model);
   progress.clear();
   if (!lm) return fail(lm.error());

@@ -127,7 +127,7 @@ Result<Splits> load_splits(const TaskSpec& task, const Signature& signature) {
 Result<const Lm*> Models::open(const ModelSpec& spec) {
   const auto found = opened_.find(spec.text);
   if (found != opened_.end()) return found->second.lm.get();
-  Result<OpenedModel> model = open_model(spec, settings_);
+  Result<OpenedModel> model = open_model(spec, settings_, tell_);
   if (!model) return model.error();
   return opened_.emplace(spec.text, *std::move(model)).first->second.lm.get();
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hone/base/result.hpp"
@@ -42,7 +43,8 @@ Result<Splits> load_splits(const TaskSpec& task, const Signature& signature);
 // Opened models; each spec once.
 class Models {
  public:
-  explicit Models(ModelSettings settings) : settings_(std::move(settings)) {}
+  Models(ModelSettings settings, Notify tell)
+      : settings_(std::move(settings)), tell_(std::move(tell)) {}
   Result<const Lm*> open(const ModelSpec& spec);
   // Local models forget the prompt beginnings they keep. What a local model computes together with
   // what decides how it rounds, so scores that two commands report can only agree when both begin
@@ -51,6 +53,7 @@ class Models {
 
  private:
   ModelSettings settings_;
+  Notify tell_;
   std::map<std::string, OpenedModel> opened_;
 };
 

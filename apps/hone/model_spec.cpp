@@ -77,7 +77,8 @@ Format default_format(const ModelSpec& spec) {
   return spec.place == ModelPlace::local ? Format::completion : Format::chat;
 }
 
-Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings) {
+Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings,
+                               const Notify& tell) {
   OpenedModel model;
   if (spec.place == ModelPlace::local) {
     LocalOptions options;
@@ -85,6 +86,10 @@ Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& setti
     if (!spec.text.starts_with(kFile)) options.name = spec.text;
     options.context_cells = settings.context;
     options.tuning_folder = tuning_folder();
+    // Without a tuning the defaults do, and what is wrong with the model, opening it says.
+    (void)tune_at_first_use(options, [&] {
+      tell(spec.text + ": measuring the engine's fastest settings on this machine, this once");
+    });
     Result<std::shared_ptr<LocalLm>> opened = LocalLm::open(std::move(options));
     if (!opened) return opened.error();
     model.local = *std::move(opened);

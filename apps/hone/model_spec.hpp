@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ struct ModelSettings {
 
 enum class ModelPlace { local, remote };
 
+// Told in a line what takes its time.
+using Notify = std::function<void(const std::string&)>;
+
 // A spec that is well formed and whose model is there, as far as can be told without loading it or
 // asking a server.
 struct ModelSpec {
@@ -46,7 +50,10 @@ struct OpenedModel {
   std::shared_ptr<const LocalLm> local;  // the engine behind it; null for a server
 };
 
-Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings);
+// The first use of a local model on a machine measures the engine's fastest settings for some
+// seconds, which every later one takes; `tell` hears of that.
+Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings,
+                               const Notify& tell);
 
 // The models known by name, kept in the user's cache.
 Result<ModelStore> open_store();

@@ -66,6 +66,9 @@ int tune_model(const std::string& name) {
   const Result<TuneReport> report = tune_local(std::move(options));
   if (!report) return fail(report.error());
   std::fputs(report->table.c_str(), stdout);
+  std::printf("fastest, and used from now on: flash attention %s, width %zu, step tokens %zu\n",
+              report->best.flash_attention ? "on" : "off", report->best.width,
+              report->best.step_tokens);
   return kOk;
 }
 

@@ -425,7 +425,8 @@ int run_optimize(const OptimizeFlags& flags) {
   for (const std::string& notice : prepared->splits.notices) progress.notice(notice);
 
   progress.phase("loading " + prepared->model.text);
-  Models models(prepared->task.model_settings);
+  Models models(prepared->task.model_settings,
+                [&](const std::string& what) { progress.notice(what); });
   const Result<OpenedModels> opened = open_all(*prepared, models);
   progress.clear();
   if (!opened) return fail(opened.error());

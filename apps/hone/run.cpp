@@ -143,7 +143,8 @@ int run_program(const RunFlags& flags) {
   const Result<std::map<std::string, ModelSpec>> named = named_models(*task, *loaded);
   if (!named) return fail(named.error());
 
-  Models models(flags.model_settings);
+  Models models(flags.model_settings,
+                [](const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); });
   const Result<const Lm*> lm = models.open(*model);
   if (!lm) return fail(lm.error());
   EvaluatorOptions options;

@@ -1,7 +1,6 @@
 #include "hone/lm/model_store.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,44 +14,13 @@
 #include "hone/base/hash.hpp"
 #include "hone/base/text.hpp"
 
+#include "file_lock.hpp"
 #include "pip.hpp"
 
 namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Held by one pull of a model at a time; the system lets go of it when its holder dies, however it
-// dies.
-class FileLock {
- public:
-  static Result<FileLock> take(const fs::path& path, const Clock& clock,
-                               const std::stop_token& stop, const std::function<void()>& on_wait) {
-    FileLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (lock.file_ < 0)
-      return bad_request(path.string(), std::string("cannot be written: ") + std::strerror(errno));
-    bool is_waiting = false;
-    while (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK && errno != EINTR) {
-        return internal_error(path.string(),
-                              std::string("cannot be locked: ") + std::strerror(errno));
-      }
-      if (!std::exchange(is_waiting, true)) on_wait();
-      if (!clock.sleep_for(std::chrono::milliseconds(100), stop))
-        return stopped(path.string(), "stopped");
-    }
-    return lock;
-  }
-  FileLock(FileLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  FileLock& operator=(FileLock&&) = delete;
-  ~FileLock() {
-    if (file_ >= 0) ::close(file_);
-  }
-
- private:
-  explicit FileLock(int file) : file_(file) {}
-  int file_;
-};
 
 // Empty at first, gone at the end, with whatever a killed pull left in it.
 class WorkFolder {

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hone/lm/lm.hpp"
 
@@ -48,6 +50,10 @@ struct LocalCounters {
   std::int64_t shared_tokens = 0;  // of prompts, found in the cache or computed for another request
   std::int64_t generated_tokens = 0;
   std::int64_t rows = 0;  // output rows of logits
+  // Sum over computed tokens of the tokens each attends to: attention's share of the work.
+  std::int64_t attended_tokens = 0;
+  // [w]: steps that computed the next token of w replies, beside whatever prompt tokens.
+  std::vector<std::int64_t> steps_by_width;
   std::int64_t evicted_prefixes = 0;
   std::int64_t restarts = 0;      // requests begun anew because the cache was full
   double decode_seconds = 0;      // inside llama.cpp
@@ -55,6 +61,12 @@ struct LocalCounters {
   double total_seconds = 0;       // inside complete()
   std::size_t used_cells = 0;     // now
   std::size_t kept_prefixes = 0;  // now
+};
+
+// What one request is to the engine.
+struct RequestTokens {
+  std::vector<std::int32_t> path;  // the prompt and what is pushed before the first slot
+  std::size_t branches = 0;        // tokens below it that score the first slot's labels
 };
 
 // A language model in this process.
@@ -89,6 +101,10 @@ class LocalLm final : public Lm {
   // Forgets every kept prefix. For measurements.
   void forget() const;
 
+  // What a request asks the engine to compute; computes nothing. The errors of complete(). For
+  // measurements.
+  Result<RequestTokens> tokens_of(const LmRequest& request) const;
+
   class Impl;
 
  private:
@@ -111,6 +127,11 @@ struct TuneReport {
 // `options.tuning_folder` when that is set; open() with the same folder uses it from then on. Never
 // touches results' meaning, only their speed.
 Result<TuneReport> tune_local(LocalOptions options);
+
+// tune_local() where `options.tuning_folder` holds no tuning for this model and machine; nothing
+// where it does or is empty. `begin` is called before it measures. Processes that come at the same
+// time wait for the first one and use what it stored, so that all of them compute alike.
+Result<void> tune_at_first_use(LocalOptions options, const std::function<void()>& begin);
 
 // CPUs this process may use: the affinity mask, capped by the cgroup's quota; at least 1.
 std::size_t usable_threads();

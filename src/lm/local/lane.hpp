@@ -62,6 +62,10 @@ class Lane {
   // Whether the row after the last pending token is wanted (there is one then, or it was fed
   // before).
   bool wants_row() const { return !is_done_ && group_ == 0; }
+  // Whether what is pending is the last token of a value that goes on.
+  bool extends_value() const {
+    return !is_done_ && step().text != nullptr && !tokens_.empty() && pending_.size() == 1;
+  }
   // Sequences for the label trie's branches first_branch() ..., all at the same point as
   // sequence().
   std::span<const int> branches() const { return branches_; }

@@ -26,6 +26,10 @@ void LocalLm::forget() const {
   impl_->forget();
 }
 
+Result<RequestTokens> LocalLm::tokens_of(const LmRequest& request) const {
+  return impl_->tokens_of(request);
+}
+
 std::vector<Result<LmReply>> LocalLm::complete(std::span<const LmRequest> requests,
                                                std::stop_token stop) const {
   return impl_->complete(requests, stop);

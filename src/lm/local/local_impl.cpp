@@ -52,10 +52,11 @@ Result<std::unique_ptr<LocalLm::Impl>> LocalLm::Impl::open(LocalOptions options)
 Result<void> LocalLm::Impl::load_model() {
   const std::string path = options_.model.string();
   if (const auto checked = local::check_gguf(options_.model); !checked) return checked;
-  const auto id = local::content_id(options_.model);
+  auto id = local::content_id(options_.model);
   if (!id) return id.error();
+  content_ = *std::move(id);
   const std::string name = options_.name.empty() ? options_.model.stem().string() : options_.name;
-  info_.identity = name + "@" + *id;
+  info_.identity = name + "@" + content_;
 
   local::LogCapture log;
   llama_model_params params = llama_model_default_params();
@@ -97,7 +98,7 @@ Result<void> LocalLm::Impl::load_template() {
 }
 
 Result<void> LocalLm::Impl::make_context() {
-  const auto stored = local::load_tuning(options_.tuning_folder, info_.identity);
+  const auto stored = local::load_tuning(options_.tuning_folder, content_);
   tuning_ = options_.tuning ? *options_.tuning : stored.value_or(LocalTuning{});
   if (options_.exact) tuning_.flash_attention = true;
 
@@ -186,6 +187,17 @@ LocalCounters LocalLm::Impl::counters() {
 void LocalLm::Impl::forget() {
   const std::scoped_lock lock(mutex_);
   scheduler_->forget();
+}
+
+Result<RequestTokens> LocalLm::Impl::tokens_of(const LmRequest& request) {
+  const std::scoped_lock lock(mutex_);
+  const local::Prepared prepared = preparation_->prepare({&request, 1});
+  if (prepared.works.empty()) {
+    const auto& answer = *prepared.answers.front();
+    return answer ? Result<RequestTokens>(RequestTokens{}) : answer.error();
+  }
+  const local::Work& work = prepared.works.front();
+  return RequestTokens{work.tokens, work.program->steps.front().trie.nodes.size()};
 }
 
 std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> requests,

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "hone/lm/local.hpp"
@@ -25,6 +26,7 @@ class LocalLm::Impl {
   const LocalTuning& tuning() const { return tuning_; }
   LocalCounters counters();
   void forget();
+  Result<RequestTokens> tokens_of(const LmRequest& request);
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                         const std::stop_token& stop);
 
@@ -46,6 +48,7 @@ class LocalLm::Impl {
 
   LocalOptions options_;
   LmInfo info_;
+  std::string content_;  // id of the model file
   LocalTuning tuning_;
   local::ModelPtr model_;
   std::unique_ptr<llama_adapter_lora, AdapterDeleter> adapter_;

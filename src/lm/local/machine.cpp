@@ -56,9 +56,8 @@ std::size_t usable_threads() {
 namespace local {
 namespace {
 
-std::filesystem::path tuning_path(const std::filesystem::path& folder,
-                                  const std::string& identity) {
-  return folder / ("tuning-" + hash_of(identity + "\n" + machine_name()).hex() + ".json");
+std::filesystem::path tuning_path(const std::filesystem::path& folder, const std::string& content) {
+  return folder / ("tuning-" + hash_of(content + "\n" + machine_name()).hex() + ".json");
 }
 
 }  // namespace
@@ -123,9 +122,9 @@ Result<std::string> content_id(const std::filesystem::path& path) {
 }
 
 std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
-                                       const std::string& identity) {
+                                       const std::string& content) {
   if (folder.empty()) return std::nullopt;
-  const auto text = read_file(tuning_path(folder, identity));
+  const auto text = read_file(tuning_path(folder, content));
   if (!text) return std::nullopt;
   // A damaged file is as good as none: tuning only ever changes speed.
   const auto json = nlohmann::json::parse(*text, nullptr, false);
@@ -138,16 +137,16 @@ std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
   return tuning;
 }
 
-Result<void> save_tuning(const std::filesystem::path& folder, const std::string& identity,
+Result<void> save_tuning(const std::filesystem::path& folder, const std::string& content,
                          const LocalTuning& tuning) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const nlohmann::json json = {{"model", identity},
+  const nlohmann::json json = {{"model", content},
                                {"machine", machine_name()},
                                {"flash_attention", tuning.flash_attention},
                                {"width", tuning.width},
                                {"step_tokens", tuning.step_tokens}};
-  return write_file(tuning_path(folder, identity), json.dump(2) + "\n");
+  return write_file(tuning_path(folder, content), json.dump(2) + "\n");
 }
 
 }  // namespace local

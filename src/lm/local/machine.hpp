@@ -20,9 +20,10 @@ Result<std::string> content_id(const std::filesystem::path& path);
 // bad_request unless the file is there, readable and begins as a GGUF file does.
 Result<void> check_gguf(const std::filesystem::path& path);
 
+// Tunings are kept by the content of the model and by machine, whatever the model is called.
 std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
-                                       const std::string& identity);
-Result<void> save_tuning(const std::filesystem::path& folder, const std::string& identity,
+                                       const std::string& content);
+Result<void> save_tuning(const std::filesystem::path& folder, const std::string& content,
                          const LocalTuning& tuning);
 
 }  // namespace hone::local

@@ -465,6 +465,7 @@ Result<bool> Scheduler::compute(Run& run) {
     const auto decoded = decode(first, last);
     if (!decoded || !*decoded) return decoded;
     for (std::size_t i = first; i < last; ++i) {
+      counters_.attended_tokens += entries_[i].position + 1;
       store_.append(sets_[entries_[i].set], entries_[i].token);
       ++run.computed[active_[entries_[i].charge].work];
     }
@@ -473,7 +474,16 @@ Result<bool> Scheduler::compute(Run& run) {
     deliver(first, last);
     first = last;
   }
+  count_width();
   return true;
+}
+
+void Scheduler::count_width() {
+  const auto width = static_cast<std::size_t>(std::count_if(
+      active_.begin(), active_.end(),
+      [](const Active& active) { return !active.is_new && active.lane->extends_value(); }));
+  if (width >= counters_.steps_by_width.size()) counters_.steps_by_width.resize(width + 1, 0);
+  if (width > 0) ++counters_.steps_by_width[width];
 }
 
 Result<bool> Scheduler::decode(std::size_t first, std::size_t last) {

@@ -109,6 +109,7 @@ class Scheduler {
   void add_branches(std::size_t active);
   // False when the cache has no room.
   Result<bool> compute(Run& run);
+  void count_width();
   Result<bool> decode(std::size_t first, std::size_t last);
   void deliver(std::size_t first, std::size_t last);
   void keep_prefixes(const Run& run);

@@ -3,12 +3,15 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "hone/base/clock.hpp"
 #include "hone/base/rng.hpp"
 #include "hone/lm/local.hpp"
 
+#include "lm/file_lock.hpp"
 #include "lm/local/machine.hpp"
 
 namespace hone {
@@ -114,12 +117,30 @@ Result<TuneReport> tune_local(LocalOptions options) {
   shorter.step_tokens = 256;
   if (const auto done = attempt(shorter); !done) return done.error();
   if (folder.empty()) return report;
-  options.tuning = report.best;
-  const auto lm = LocalLm::open(options);
-  if (!lm) return lm.error();
-  if (const auto saved = local::save_tuning(folder, (*lm)->info().identity, report.best); !saved)
+  const auto content = local::content_id(options.model);
+  if (!content) return content.error();
+  if (const auto saved = local::save_tuning(folder, *content, report.best); !saved)
     return saved.error();
   return report;
+}
+
+Result<void> tune_at_first_use(LocalOptions options, const std::function<void()>& begin) {
+  const std::filesystem::path folder = options.tuning_folder;
+  if (folder.empty() || options.tuning) return {};
+  if (const auto checked = local::check_gguf(options.model); !checked) return checked;
+  const auto content = local::content_id(options.model);
+  if (!content) return content.error();
+  if (local::load_tuning(folder, *content)) return {};
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  const SystemClock clock;
+  const auto lock = FileLock::take(folder / ".lock", clock, {}, [] {});
+  if (!lock) return lock.error();
+  if (local::load_tuning(folder, *content)) return {};
+  begin();
+  const auto report = tune_local(std::move(options));
+  if (!report) return report.error();
+  return {};
 }
 
 }  // namespace hone
