@@ -67,26 +67,44 @@ Rounds read_rounds(const json& workload) {
   return rounds;
 }
 
-// Nodes of the trie over every request's tokens, and of the labels' below each leaf: the fewest
-// tokens any engine can compute before replies begin. Counted apart from the engine's own schedule.
-std::size_t trie_tokens(const hone::LocalLm& lm, const Rounds& rounds) {
-  std::map<std::vector<std::int32_t>, std::size_t> leaves;  // sorted: neighbours share the most
-  for (const auto& requests : rounds) {
-    for (const hone::LmRequest& request : requests) {
-      hone::RequestTokens tokens = lm.tokens_of(request).value();
-      leaves.emplace(std::move(tokens.path), tokens.branches);
-    }
-  }
+using Path = std::vector<std::int32_t>;
+
+std::size_t nodes(const std::set<Path>& paths) {  // sorted: neighbours share the most
   std::size_t count = 0;
-  const std::vector<std::int32_t>* before = nullptr;
-  for (const auto& [path, branches] : leaves) {
+  const Path* before = nullptr;
+  for (const Path& path : paths) {
     std::size_t shared = 0;
     while (before != nullptr && shared < std::min(before->size(), path.size()) &&
            (*before)[shared] == path[shared]) {
       ++shared;
     }
-    count += path.size() - shared + branches;
+    count += path.size() - shared;
     before = &path;
+  }
+  return count;
+}
+
+// Nodes of the trie over every request's tokens, and of the labels' below each leaf: the fewest
+// tokens any engine can compute before replies begin. From one round to the next what requests have
+// fixed stays; no one knows what else will come back. Counted apart from the engine's own schedule.
+std::size_t trie_tokens(const hone::LocalLm& lm, const Rounds& rounds) {
+  std::size_t count = 0;
+  std::set<Path> kept;
+  for (const auto& requests : rounds) {
+    std::set<Path> paths = kept;
+    const std::size_t known = nodes(kept);
+    std::map<Path, std::size_t> leaves;
+    for (const hone::LmRequest& request : requests) {
+      hone::RequestTokens tokens = lm.tokens_of(request).value();
+      kept.emplace(tokens.path.begin(),
+                   tokens.path.begin() + static_cast<std::ptrdiff_t>(tokens.kept));
+      leaves.emplace(std::move(tokens.path), tokens.branches);
+    }
+    for (const auto& [path, branches] : leaves) {
+      paths.insert(path);
+      count += branches;
+    }
+    count += nodes(paths) - known;
   }
   return count;
 }

@@ -234,10 +234,10 @@ class Hardware:
         points = []
         for d in (0, depth):
             if d not in self.best_prefill:
-                rows_ = self.llama_bench("-d", str(d), "-fa", "0,1", "-ub", "128,256,512", "-r", "2")
+                rows_ = self.llama_bench("-d", str(d), "-fa", "0,1", "-ub", "128,256,512", "-r", "1")
                 best = max(rows_, key=lambda row: row["avg_ts"])
                 self.best_prefill[d] = ["-d", str(d), "-fa", str(int(best["flash_attn"])), "-ub", str(best["n_ubatch"])]
-            points.append((d + 256, 1 / self.llama_bench(*self.best_prefill[d], "-r", "3")[0]["avg_ts"]))
+            points.append((d + 256, 1 / self.llama_bench(*self.best_prefill[d], "-r", "2")[0]["avg_ts"]))
         (x0, y0), (x1, y1) = points
         slope = (y1 - y0) / (x1 - x0)
         return y0 - slope * x0, slope
@@ -254,7 +254,7 @@ class Hardware:
         widths = [width for width in (1, 2, 4, 8, 16, 32, 64, 96, 128, 192) if width < 2 * widest]
         best = {}
         for flash in ("on", "off"):
-            for row in self.batched_bench(flash, "-pps", "-npp", str(depth), "-ntg", "32", "-npl",
+            for row in self.batched_bench(flash, "-pps", "-npp", str(depth), "-ntg", "16", "-npl",
                                           ",".join(map(str, widths))):
                 seconds = row["pl"] / row["speed_tg"]
                 best[row["pl"]] = min(best.get(row["pl"], seconds), seconds)

@@ -19,7 +19,7 @@ namespace hone {
 struct LocalTuning {
   bool flash_attention = true;
   std::size_t width = 64;         // replies decoded at once
-  std::size_t step_tokens = 512;  // tokens of one physical batch
+  std::size_t step_tokens = 256;  // tokens of one physical batch
   friend bool operator==(const LocalTuning&, const LocalTuning&) = default;
 };
 
@@ -66,6 +66,7 @@ struct LocalCounters {
 // What one request is to the engine.
 struct RequestTokens {
   std::vector<std::int32_t> path;  // the prompt and what is pushed before the first slot
+  std::size_t kept = 0;            // so many of them stay in the cache for later calls
   std::size_t branches = 0;        // tokens below it that score the first slot's labels
 };
 

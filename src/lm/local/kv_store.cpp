@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace hone::local {
-namespace {
-
-constexpr std::size_t kMostSequences = 256;  // LLAMA_MAX_SEQ
-
-}  // namespace
-
 KvStore::KvStore(llama_memory_t memory, std::size_t cells)
     : memory_(memory), sequences_(kMostSequences), references_(cells, 0) {
   for (std::size_t id = kMostSequences; id > 0; --id) free_ids_.push_back(static_cast<int>(id) - 1);

@@ -3,6 +3,7 @@
 
 #include <llama.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,9 @@ class LogCapture {
   std::string lines_;
   std::string* outer_;
 };
+
+// Sequences a context knows. llama.cpp allows 256, but allocates and zeroes an output row for each.
+inline constexpr std::size_t kMostSequences = 160;
 
 // Takes over llama.cpp's log and starts its backends, once per process.
 void start_llama();

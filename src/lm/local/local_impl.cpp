@@ -1,5 +1,6 @@
 #include "lm/local/local_impl.hpp"
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ bool should_stop(void* data) {
   return stop != nullptr && stop->stop_requested();
 }
 
-// llama.cpp reserves and zeroes one output row for every sequence there could be (50 MB and more).
+// llama.cpp reserves and zeroes one output row for every sequence there could be (30 MB and more).
 // The engine reads far fewer at a time; pages nobody wrote to again need no memory.
 void give_back_zeroed_rows(llama_context* context, std::size_t bytes) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -66,6 +67,10 @@ Result<void> LocalLm::Impl::load_model() {
     return bad_request(
         path, "llama.cpp cannot load it: " + log.text("the file is damaged or of an unknown kind"));
   }
+  // Weights that llama.cpp laid out anew for this processor are in memory twice, and what reading
+  // the file's head needed is scattered over the heap.
+  local::give_back_pages(options_.model);
+  malloc_trim(0);
   const llama_vocab* vocab = llama_model_get_vocab(model_.get());
   if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE)
     return bad_request(path, "the model has no tokenizer");
@@ -116,7 +121,7 @@ Result<void> LocalLm::Impl::make_context() {
   params.n_ctx = static_cast<std::uint32_t>(std::clamp<std::size_t>(cells, 256, 1u << 24));
   params.n_batch = static_cast<std::uint32_t>(limits.batch_tokens);
   params.n_ubatch = static_cast<std::uint32_t>(limits.step_tokens);
-  params.n_seq_max = static_cast<std::uint32_t>(llama_max_parallel_sequences());
+  params.n_seq_max = static_cast<std::uint32_t>(local::kMostSequences);
   params.n_outputs_max = params.n_seq_max;
   const std::size_t threads = options_.threads == 0 ? usable_threads() : options_.threads;
   params.n_threads = static_cast<std::int32_t>(threads);
@@ -197,7 +202,7 @@ Result<RequestTokens> LocalLm::Impl::tokens_of(const LmRequest& request) {
     return answer ? Result<RequestTokens>(RequestTokens{}) : answer.error();
   }
   const local::Work& work = prepared.works.front();
-  return RequestTokens{work.tokens, work.program->steps.front().trie.nodes.size()};
+  return RequestTokens{work.tokens, work.keep, work.program->steps.front().trie.nodes.size()};
 }
 
 std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> requests,

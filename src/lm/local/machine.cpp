@@ -1,11 +1,14 @@
 #include "lm/local/machine.hpp"
 
 #include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -119,6 +122,20 @@ Result<std::string> content_id(const std::filesystem::path& path) {
   add(size > kEnd ? size - kEnd : 0, kEnd);
   if (!file) return bad_request(path.string(), "cannot be read to its end");
   return hasher.finish().hex();
+}
+
+void give_back_pages(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::string name = std::filesystem::canonical(path, error).string();
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; !error && std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    if (!line.ends_with(" " + name) ||
+        std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2)
+      continue;
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
 }
 
 std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,

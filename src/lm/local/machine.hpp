@@ -20,6 +20,10 @@ Result<std::string> content_id(const std::filesystem::path& path);
 // bad_request unless the file is there, readable and begins as a GGUF file does.
 Result<void> check_gguf(const std::filesystem::path& path);
 
+// Gives back the memory that mapped pages of a file hold; they are read again, from the system's
+// cache, when they are used again.
+void give_back_pages(const std::filesystem::path& path);
+
 // Tunings are kept by the content of the model and by machine, whatever the model is called.
 std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
                                        const std::string& content);
