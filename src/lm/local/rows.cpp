@@ -1,10 +1,12 @@
 #include "lm/local/rows.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
@@ -83,6 +85,26 @@ HONE_WIDE_VECTORS double sum_exp(const float* row, std::size_t size, float shift
   return total;
 }
 
+constexpr std::size_t kDrawBlock = 512;
+
+// weights[b] = the sum over block b of exp((row[i] - top) * scale).
+HONE_WIDE_VECTORS void block_weights(const float* row, std::size_t size, float top, float scale,
+                                     double* weights) {
+  for (std::size_t begin = 0; begin < size; begin += kDrawBlock) {
+    const std::size_t end = size - begin < kDrawBlock ? size : begin + kDrawBlock;
+    std::array<float, kLanes> sums{};
+    std::size_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+      for (std::size_t k = 0; k < kLanes; ++k)
+        sums[k] += exp_nonpositive((row[i + k] - top) * scale);
+    }
+    for (; i < end; ++i) sums[0] += exp_nonpositive((row[i] - top) * scale);
+    double total = 0;
+    for (const float sum : sums) total += static_cast<double>(sum);
+    *weights++ = total;
+  }
+}
+
 }  // namespace
 
 double log_sum_exp(std::span<const float> row) {
@@ -98,6 +120,45 @@ std::size_t argmax(std::span<const float> row) {
     if (row[i] == top.value) return i;
   }
   return row.size();
+}
+
+std::vector<std::size_t> largest(std::span<const float> row, std::size_t count) {
+  const auto is_before = [&](std::size_t a, std::size_t b) {
+    return row[a] != row[b] ? row[a] > row[b] : a < b;
+  };
+  std::vector<std::size_t> best;  // a heap with the least of them at its front
+  if (count == 0) return best;
+  best.reserve(std::min(count, row.size()));
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (best.size() == count) {
+      if (!(row[i] > row[best.front()])) continue;
+      std::pop_heap(best.begin(), best.end(), is_before);
+      best.back() = i;
+    } else {
+      best.push_back(i);
+    }
+    std::push_heap(best.begin(), best.end(), is_before);
+  }
+  std::sort_heap(best.begin(), best.end(), is_before);
+  return best;
+}
+
+std::size_t draw_softmax(std::span<const float> row, float top, double temperature, double share) {
+  std::vector<double> weights((row.size() + kDrawBlock - 1) / kDrawBlock);
+  const auto scale = static_cast<float>(1 / std::max(temperature, 1e-6));
+  block_weights(row.data(), row.size(), top, scale, weights.data());
+  double target = share * std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::size_t block = 0;
+  while (block + 1 < weights.size() && target >= weights[block]) target -= weights[block++];
+  const std::size_t end = std::min(row.size(), (block + 1) * kDrawBlock);
+  // What rounding leaves over at the block's end falls to its best entry.
+  std::size_t best = block * kDrawBlock;
+  for (std::size_t i = block * kDrawBlock; i < end; ++i) {
+    target -= static_cast<double>(exp_nonpositive((row[i] - top) * scale));
+    if (target < 0) return i;
+    if (row[i] > row[best]) best = i;
+  }
+  return best;
 }
 
 }  // namespace hone::local

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "hone/base/rng.hpp"
@@ -53,6 +55,45 @@ TEST(Rows, ArgmaxReportsNaNWhereverItIs) {
     row[place] = std::numeric_limits<float>::quiet_NaN();
     EXPECT_EQ(argmax(row), row.size()) << place;
   }
+}
+
+TEST(Rows, LargestComeInOrder) {
+  auto row = random_row(3000, 4);
+  row[7] = row[2000] = row[9] = 50;  // equals
+  std::vector<std::size_t> sorted(row.size());
+  std::iota(sorted.begin(), sorted.end(), std::size_t{0});
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
+  for (const std::size_t count : {0U, 1U, 2U, 128U, 3000U, 5000U}) {
+    const std::vector<std::size_t> expected(
+        sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(std::min(count, row.size())));
+    EXPECT_EQ(largest(row, count), expected) << count;
+  }
+}
+
+TEST(Rows, DrawsFollowTheSoftmax) {
+  const auto row = random_row(1500, 5);
+  const float top = row[argmax(row)];
+  for (const double temperature : {0.5, 1.0, 4.0}) {
+    double total = 0;
+    for (const float x : row)
+      total += std::exp((static_cast<double>(x) - static_cast<double>(top)) / temperature);
+    // The draw is the inverse of the cumulative weights.
+    Rng rng(6);
+    for (int i = 0; i < 200; ++i) {
+      const double share = rng.uniform();
+      const std::size_t drawn = draw_softmax(row, top, temperature, share);
+      double below = 0;
+      for (std::size_t k = 0; k < drawn; ++k) {
+        below += std::exp((static_cast<double>(row[k]) - static_cast<double>(top)) / temperature);
+      }
+      const double own =
+          std::exp((static_cast<double>(row[drawn]) - static_cast<double>(top)) / temperature);
+      EXPECT_LE(below / total, share + 1e-5);
+      EXPECT_GE((below + own) / total, share - 1e-5);
+    }
+  }
+  EXPECT_EQ(draw_softmax(std::vector<float>{1.0F}, 1.0F, 1, 0.999), 0U);
 }
 
 }  // namespace
