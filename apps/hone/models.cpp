@@ -63,12 +63,19 @@ int tune_model(const std::string& name) {
   LocalOptions options;
   options.model = spec->file;
   options.tuning_folder = tuning_folder();
-  const Result<TuneReport> report = tune_local(std::move(options));
+  const Result<TuneReport> report = tune_local(options);
   if (!report) return fail(report.error());
   std::fputs(report->table.c_str(), stdout);
   std::printf("fastest, and used from now on: flash attention %s, width %zu, step tokens %zu\n",
               report->best.flash_attention ? "on" : "off", report->best.width,
               report->best.step_tokens);
+  const Result<ModeDeviation> deviation = measure_deviation(options);
+  if (!deviation) return fail(deviation.error());
+  std::printf(
+      "fast mode against exact mode: logits differ by %.3f on average, %.2f at most; "
+      "another likeliest token in %zu of %zu rows, another label in %zu of %zu choices\n",
+      deviation->mean, deviation->largest, deviation->other_tokens, deviation->rows,
+      deviation->other_choices, deviation->choices);
   return kOk;
 }
 

@@ -78,6 +78,10 @@ struct RequestTokens {
 // the prefill, forced text is never generated, other values are decoded under their grammar, so
 // that a reply always fits its plan.
 //
+// The weights stay mapped: when the file's content changes while it is open, complete() answers
+// bad_request from then on. A file cut short while a call computes ends the process, as with any
+// mapped file; one renamed into its place does no harm.
+//
 // Identity: model name, file size and XXH3 of the file's head, tail and 14 samples between; reads
 // about 3 MiB.
 class LocalLm final : public Lm {
@@ -133,6 +137,21 @@ Result<TuneReport> tune_local(LocalOptions options);
 // where it does or is empty. `begin` is called before it measures. Processes that come at the same
 // time wait for the first one and use what it stored, so that all of them compute alike.
 Result<void> tune_at_first_use(LocalOptions options, const std::function<void()>& begin);
+
+// How the fast mode's results differ from the exact mode's on one machine, over rows of logits that
+// follow the same tokens in both.
+struct ModeDeviation {
+  std::size_t rows = 0;
+  double mean = 0;               // absolute difference of a logit
+  double largest = 0;            // likewise
+  std::size_t other_tokens = 0;  // rows whose most probable token is another
+  std::size_t choices = 0;
+  std::size_t other_choices = 0;  // choices among labels that came out otherwise
+};
+
+// Runs the same 36 choices and 6 short texts in both modes. Opens the model twice, one after the
+// other; some seconds for a model of 135M.
+Result<ModeDeviation> measure_deviation(const LocalOptions& options);
 
 // CPUs this process may use: the affinity mask, capped by the cgroup's quota; at least 1.
 std::size_t usable_threads();

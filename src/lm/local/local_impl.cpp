@@ -53,11 +53,11 @@ Result<std::unique_ptr<LocalLm::Impl>> LocalLm::Impl::open(LocalOptions options)
 Result<void> LocalLm::Impl::load_model() {
   const std::string path = options_.model.string();
   if (const auto checked = local::check_gguf(options_.model); !checked) return checked;
-  auto id = local::content_id(options_.model);
-  if (!id) return id.error();
-  content_ = *std::move(id);
+  auto held = local::HeldFile::open(options_.model);
+  if (!held) return held.error();
+  file_.emplace(*std::move(held));
   const std::string name = options_.name.empty() ? options_.model.stem().string() : options_.name;
-  info_.identity = name + "@" + content_;
+  info_.identity = name + "@" + file_->content_id();
 
   local::LogCapture log;
   llama_model_params params = llama_model_default_params();
@@ -103,7 +103,7 @@ Result<void> LocalLm::Impl::load_template() {
 }
 
 Result<void> LocalLm::Impl::make_context() {
-  const auto stored = local::load_tuning(options_.tuning_folder, content_);
+  const auto stored = local::load_tuning(options_.tuning_folder, file_->content_id());
   tuning_ = options_.tuning ? *options_.tuning : stored.value_or(LocalTuning{});
   if (options_.exact) tuning_.flash_attention = true;
 
@@ -208,6 +208,8 @@ Result<RequestTokens> LocalLm::Impl::tokens_of(const LmRequest& request) {
 std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> requests,
                                                      const std::stop_token& stop) {
   const std::scoped_lock lock(mutex_);
+  if (const auto unchanged = file_->check(); !unchanged)
+    return {requests.size(), unchanged.error()};
   const auto start = std::chrono::steady_clock::now();
   local::Prepared prepared = preparation_->prepare(requests);
   stop_ = &stop;

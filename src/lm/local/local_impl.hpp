@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -11,6 +12,7 @@
 #include "hone/lm/local.hpp"
 
 #include "lm/local/chat_template.hpp"
+#include "lm/local/held_file.hpp"
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/prepare.hpp"
 #include "lm/local/scheduler.hpp"
@@ -48,8 +50,8 @@ class LocalLm::Impl {
 
   LocalOptions options_;
   LmInfo info_;
-  std::string content_;  // id of the model file
   LocalTuning tuning_;
+  std::optional<local::HeldFile> file_;
   local::ModelPtr model_;
   std::unique_ptr<llama_adapter_lora, AdapterDeleter> adapter_;
   local::ContextPtr context_;

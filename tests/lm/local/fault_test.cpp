@@ -48,6 +48,58 @@ TEST_F(ModelFaults, TruncatedFile) {
   }
 }
 
+// ---- A file that changes while it is open ----
+
+class ModelHeldFile : public ModelTest {
+ protected:
+  void SetUp() override {
+    ModelTest::SetUp();
+    if (IsSkipped()) return;
+    std::filesystem::copy_file(smollm2_path(), folder_ / "model.gguf");
+    LocalOptions options;
+    options.model = folder_ / "model.gguf";
+    options.context_cells = 256;
+    options.tuning = LocalTuning{};
+    lm_ = LocalLm::open(options).value();
+  }
+  Result<LmReply> ask() const {
+    return lm_->complete_one(
+        make_request(text_prompt("", "A"), {LabelSlot{"l", " ", {"x", "y"}, "", {}}}));
+  }
+  std::filesystem::path path() const { return folder_ / "model.gguf"; }
+
+  TemporaryFolder folder_;
+  std::shared_ptr<LocalLm> lm_;
+};
+
+TEST_F(ModelHeldFile, CutShort) {
+  EXPECT_TRUE(ask());
+  const auto size = std::filesystem::file_size(path());
+  std::filesystem::resize_file(path(), size - 100);
+  const auto cut = ask();
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().kind, ErrorKind::bad_request);
+  EXPECT_NE(cut.error().text().find("model.gguf"), std::string::npos);
+  EXPECT_NE(cut.error().message.find("to " + std::to_string(size - 100) + " bytes"),
+            std::string::npos)
+      << cut.error().text();
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(ModelHeldFile, WrittenTo) {
+  std::fstream(path(), std::ios::binary | std::ios::in | std::ios::out).write("GGUG", 4);
+  const auto changed = ask();
+  ASSERT_FALSE(changed);
+  EXPECT_NE(changed.error().message.find("written to"), std::string::npos);
+}
+
+TEST_F(ModelHeldFile, TouchedOrReplacedGoesOn) {
+  std::filesystem::last_write_time(path(), std::filesystem::file_time_type::clock::now());
+  EXPECT_TRUE(ask());
+  write_file(path(), "another file takes its name").value();
+  EXPECT_TRUE(ask());
+}
+
 TEST_F(ModelFaults, UnknownArchitecture) {
   const TemporaryFolder folder;
   std::string bytes = read_file(smollm2_path()).value();
