@@ -19,17 +19,19 @@ constexpr std::size_t kBatchLanes = 256;  // what one wave of the local engine c
 // One lane's way to the models: through the gate when the model likes batches, else at once.
 class LaneExecutor final : public LmExecutor {
  public:
-  explicit LaneExecutor(Gate& gate) : gate_(&gate) {}
+  LaneExecutor(Gate& gate, const std::stop_token& stop) : gate_(&gate), stop_(&stop) {}
   void set_task(std::size_t task) { task_ = task; }
 
+  // The run's own stop is in its requests.
   Result<LmReply> complete(const Lm& lm, const LmRequest& request,
-                           const std::stop_token& stop) override {
+                           const std::stop_token&) override {
     if (lm.info().likes_batches) return gate_->complete(task_, lm, request);
-    return lm.complete_one(request, stop);
+    return lm.complete_one(request, *stop_);
   }
 
  private:
   Gate* gate_;
+  const std::stop_token* stop_;  // of the evaluation
   std::size_t task_ = 0;
 };
 
@@ -143,10 +145,10 @@ std::vector<Rollout> Evaluator::run(std::span<const RolloutTask> tasks,
     call_options.sample = task.sample;
     call_options.temperature = task.temperature;
     call_options.models = options_.models;
-    call_options.stop = options_.stop;
+    call_options.stop = task.stop.stop_possible() ? task.stop : options_.stop;
     Call call(*lm_, std::move(call_options));
     rollout.example = task.example->id();
-    if (options_.stop.stop_requested()) {
+    if (options_.stop.stop_requested() || task.stop.stop_requested()) {
       rollout.error = stopped("evaluation", "a stop was asked for");
     } else {
       Result<Value> prediction =
@@ -176,7 +178,7 @@ std::vector<Rollout> Evaluator::run(std::span<const RolloutTask> tasks,
     progress.add(rollout.trace.usage());
   };
   const auto lane = [&] {
-    LaneExecutor executor(gate);
+    LaneExecutor executor(gate, options_.stop);
     for (std::size_t index = next++; index < tasks.size(); index = next++) run_one(index, executor);
     gate.leave();
   };

@@ -7,8 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "hone/base/text.hpp"
-
+#include "any_stop.hpp"
 #include "cache_file.hpp"
 #include "reply_json.hpp"
 #include "reply_memory.hpp"
@@ -158,10 +157,8 @@ void CachedBatch::ask_model() {
   std::vector<std::pair<Hash, LmReply>> worth_saving;
   for (std::size_t i = 0; i < leaders_.size(); ++i) {
     land(leaders_[i], answers[i]);
-    // JSON holds well-formed UTF-8 only, and a reply must come back as it went in.
-    if (cache_.file != nullptr && answers[i] && is_utf8(answers[i]->text)) {
+    if (cache_.file != nullptr && answers[i] && fits_json(*answers[i]))
       worth_saving.emplace_back(leaders_[i].key, *answers[i]);
-    }
     results_[leaders_[i].index] = std::move(answers[i]);
   }
   leaders_.clear();
@@ -178,14 +175,19 @@ std::vector<std::size_t> CachedBatch::follow() {
   std::unique_lock lock(cache_.mutex);
   for (const Follower& follower : std::exchange(followers_, {})) {
     const std::optional<Result<LmReply>>& result = follower.flight->result;
-    cache_.landed.wait(lock, stop_, [&] { return result.has_value(); });
+    const std::stop_token& own = requests_[follower.index].stop;
+    AnyStop either;
+    either.add(stop_);
+    either.add(own);
+    cache_.landed.wait(lock, either.token(), [&] { return result.has_value(); });
     if (!result) {
       results_[follower.index] = Result<LmReply>(stopped("response cache", "the call was stopped"));
       ++cache_.stats.joined;
     } else if (result->ok()) {
       take(follower.index, **result);
       ++cache_.stats.joined;
-    } else if (result->error().kind == ErrorKind::stopped && !stop_.stop_requested()) {
+    } else if (result->error().kind == ErrorKind::stopped && !stop_.stop_requested() &&
+               !own.stop_requested()) {
       again.push_back(follower.index);
     } else {
       results_[follower.index] = *result;

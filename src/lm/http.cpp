@@ -174,6 +174,10 @@ struct Session::State {
     return *all.back();
   }
 
+  bool is_idle(const Transfer& transfer) const {
+    return std::find(idle.begin(), idle.end(), &transfer) != idle.end();
+  }
+
   void retire(Transfer& transfer) {
     curl_multi_remove_handle(multi.get(), transfer.easy.get());
     idle.push_back(&transfer);
@@ -250,12 +254,16 @@ void Session::wake() {
   curl_multi_wakeup(state_->multi.get());
 }
 
+void Session::drop(std::size_t tag) {
+  for (const auto& transfer : state_->all) {
+    if (transfer->tag == tag && !state_->is_idle(*transfer)) return state_->retire(*transfer);
+  }
+}
+
 void Session::drop_all() {
   if (state_->running == 0) return;
   for (const auto& transfer : state_->all) {
-    const bool is_idle =
-        std::find(state_->idle.begin(), state_->idle.end(), transfer.get()) != state_->idle.end();
-    if (!is_idle) state_->retire(*transfer);
+    if (!state_->is_idle(*transfer)) state_->retire(*transfer);
   }
 }
 

@@ -58,6 +58,8 @@ class Session {
             const std::function<void(std::size_t, const Answer&)>& done);
   // Thread safe: makes a waiting pump() return.
   void wake();
+  // Cuts the transfer with this tag, if it is in flight.
+  void drop(std::size_t tag);
   // Cuts every transfer in flight.
   void drop_all();
 

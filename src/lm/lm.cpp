@@ -1,5 +1,7 @@
 #include "hone/lm/lm.hpp"
 
+#include <numeric>
+
 namespace hone {
 namespace {
 
@@ -24,7 +26,17 @@ Hash LmSettings::hash() const {
   for (const auto& [text, bias] : logit_bias) hasher.add(text).add(bias);
   hasher.add(static_cast<std::uint64_t>(max_tokens.has_value()));
   hasher.add(static_cast<std::uint64_t>(max_tokens.value_or(0)));
+  // Younger settings count only where they are used, so that older caches stay valid.
+  if (!token_bias.empty()) hasher.add("token_bias");
+  for (const auto& [token, bias] : token_bias)
+    hasher.add(static_cast<std::uint64_t>(token)).add(bias);
+  if (log_probs) hasher.add("log_probs");
   return hasher.finish();
+}
+
+double LmReply::log_prob() const {
+  return std::accumulate(tokens.begin(), tokens.end(), 0.0,
+                         [](double sum, const TokenScore& token) { return sum + token.log_prob; });
 }
 
 Hash request_key(const LmInfo& info, const LmRequest& request) {

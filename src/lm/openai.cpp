@@ -4,11 +4,13 @@
 #include <atomic>
 #include <cstdlib>
 #include <deque>
+#include <list>
 #include <utility>
 
 #include "hone/base/rng.hpp"
 #include "hone/base/text.hpp"
 
+#include "any_stop.hpp"
 #include "http.hpp"
 #include "openai_wire.hpp"
 
@@ -91,6 +93,8 @@ class OpenAiBatch {
  private:
   void start(Job& job);
   void start_due();
+  void drop_withdrawn();
+  void sleep_until_due();
   void finish(Job& job, const http::Answer& answer);
   bool try_other_dialect(Job& job, const http::Answer& answer);
   void learn(const Job& job);
@@ -110,6 +114,7 @@ class OpenAiBatch {
   std::vector<std::size_t> delayed_;
   std::vector<std::optional<Result<LmReply>>> results_;
   std::size_t unfinished_ = 0;
+  bool may_be_withdrawn_ = false;  // some request has a stop of its own
 };
 
 OpenAiBatch::OpenAiBatch(const OpenAiServer& lm, std::span<const LmRequest> requests,
@@ -126,17 +131,27 @@ OpenAiBatch::OpenAiBatch(const OpenAiServer& lm, std::span<const LmRequest> requ
     jobs_[i].index = i;
     jobs_[i].begun = clock_.now();
     ready_.push_back(i);
+    may_be_withdrawn_ = may_be_withdrawn_ || requests[i].stop.stop_possible();
   }
 }
 
 std::vector<Result<LmReply>> OpenAiBatch::run() {
-  const std::stop_callback wake(stop_, [this] { session_->wake(); });
+  const auto wake = [this] { session_->wake(); };
+  const std::stop_callback wake_on_stop(stop_, wake);
+  std::list<std::stop_callback<decltype(wake)>> wake_on_withdrawal;
+  if (may_be_withdrawn_) {
+    for (const LmRequest& request : requests_) {
+      if (request.stop.stop_possible()) wake_on_withdrawal.emplace_back(request.stop, wake);
+    }
+  }
   // Long enough to cost nothing: whatever matters wakes the wait.
   constexpr milliseconds kIdle{1000};
   while (unfinished_ > 0 && !stop_.stop_requested()) {
+    if (may_be_withdrawn_) drop_withdrawn();
+    if (unfinished_ == 0) break;
     start_due();
     if (session_->in_flight() == 0) {
-      clock_.sleep_for(until_due(), stop_);
+      sleep_until_due();
       continue;
     }
     const milliseconds wait = delayed_.empty() ? kIdle : std::min(kIdle, until_due());
@@ -155,6 +170,23 @@ std::vector<Result<LmReply>> OpenAiBatch::run() {
     }
   }
   return results;
+}
+
+void OpenAiBatch::drop_withdrawn() {
+  for (const Job& job : jobs_) {
+    if (results_[job.index] || !requests_[job.index].stop.stop_requested()) continue;
+    session_->drop(job.index);
+    std::erase(ready_, job.index);
+    std::erase(delayed_, job.index);
+    fail(job, stopped(lm_.where, "the request was withdrawn"));
+  }
+}
+
+void OpenAiBatch::sleep_until_due() {
+  AnyStop any;
+  any.add(stop_);
+  for (const std::size_t index : delayed_) any.add(requests_[index].stop);
+  clock_.sleep_for(until_due(), any.token());
 }
 
 void OpenAiBatch::start_due() {

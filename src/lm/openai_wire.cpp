@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
+#include <limits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -88,25 +90,15 @@ void append_messages(std::string& out, const LmRequest& request) {
   out.push_back(']');
 }
 
-bool is_token_number(std::string_view key) {
-  return !key.empty() && key.size() < 10 &&
-         std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-void append_logit_bias(std::string& out, const LmSettings& settings) {
-  bool any = false;
-  for (const auto& [key, bias] : settings.logit_bias) {
-    if (!is_token_number(key)) continue;
-    if (any) {
-      out.push_back(',');
-    } else {
-      append_key(out, "logit_bias");
-      out.push_back('{');
-    }
-    any = true;
-    out.append("\"").append(key).append("\":").append(number_text(bias));
+void append_token_bias(std::string& out, const LmSettings& settings) {
+  if (settings.token_bias.empty()) return;
+  append_key(out, "logit_bias");
+  char separator = '{';
+  for (const auto& [token, bias] : settings.token_bias) {
+    out.push_back(std::exchange(separator, ','));
+    out.append("\"").append(std::to_string(token)).append("\":").append(number_text(bias));
   }
-  if (any) out.push_back('}');
+  out.push_back('}');
 }
 
 std::uint64_t sampling_seed(const LmRequest& request) {
@@ -131,7 +123,7 @@ void append_settings(std::string& out, const LmRequest& request) {
     append_number(out, "frequency_penalty", settings.frequency_penalty);
   if (settings.presence_penalty != 0)
     append_number(out, "presence_penalty", settings.presence_penalty);
-  append_logit_bias(out, settings);
+  append_token_bias(out, settings);
 }
 
 void append_stops(std::string& out, const std::vector<std::string>& stops) {
@@ -174,6 +166,32 @@ Usage parse_usage(const Value& body) {
   spent.computed_tokens =
       std::max<std::int64_t>(0, spent.prompt_tokens - shared) + spent.generated_tokens;
   return spent;
+}
+
+// Chat: logprobs.content[i].{token, logprob}. Completions: logprobs.tokens[i] and
+// token_logprobs[i]; llama-server writes the chat form there too. Tokens that begin behind the
+// first `size` bytes were cut with a stop string.
+std::vector<TokenScore> parse_tokens(const Value& choice, std::size_t size) {
+  std::vector<TokenScore> tokens;
+  std::size_t begin = 0;
+  const auto add = [&](const Value& text, const Value& log_prob) {
+    if (!text.is_string() || begin >= size) return;
+    tokens.push_back({text.as_string(), log_prob.is_number()
+                                            ? log_prob.as_double()
+                                            : -std::numeric_limits<double>::infinity()});
+    begin += text.as_string().size();
+  };
+  const Value scores = choice.get("logprobs");
+  if (const Value content = scores.get("content"); content.is_list()) {
+    for (const Value& token : content.as_list()) add(token.get("token"), token.get("logprob"));
+    return tokens;
+  }
+  const Value texts = scores.get("tokens");
+  const Value numbers = scores.get("token_logprobs");
+  if (!texts.is_list() || !numbers.is_list()) return tokens;
+  for (std::size_t i = 0; i < std::min(texts.size(), numbers.size()); ++i)
+    add(texts.as_list()[i], numbers.as_list()[i]);
+  return tokens;
 }
 
 std::string_view without_leading_space(std::string_view text) {
@@ -251,6 +269,10 @@ std::string request_body(const LmRequest& request, std::string_view model, const
   append_number(out, dialect.max_completion_tokens ? "max_completion_tokens" : "max_tokens",
                 static_cast<double>(limit));
   append_stops(out, request.reply->stop);
+  if (request.settings.log_probs) {
+    append_key(out, "logprobs");
+    out.append(dialect.completions ? "1" : "true");
+  }
   if (dialect.json_schema && !dialect.completions && !request.reply->json_schema.is_null()) {
     append_key(out, "response_format");
     out.append("{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"reply\",\"schema\":");
@@ -303,14 +325,19 @@ Result<LmReply> parse_reply(std::string_view body, const LmRequest& request, con
   LmReply reply;
   reply.text = content.as_string();
   const std::string prefix = sent_prefix(request);
+  std::size_t kept = reply.text.size();
   if (!dialect.completions && repeats(reply.text, prefix)) {
     std::string tail(without_leading_space(reply.text).substr(trim(prefix).size()));
+    const std::size_t begin = kept - tail.size();
     cut_at_stops(tail, request.reply->stop);
+    kept = begin + tail.size();
     reply.text = prefix + tail;
   } else {
     cut_at_stops(reply.text, request.reply->stop);
+    kept = reply.text.size();
     reply.text.insert(0, prefix);
   }
+  if (request.settings.log_probs) reply.tokens = parse_tokens(choice, kept);
   const Value reason = choice.get("finish_reason");
   reply.truncated = reason.is_string() && reason.as_string() == "length";
   reply.usage = parse_usage(*parsed);

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "hone/base/text.hpp"
+
 namespace hone {
 namespace {
 
@@ -27,6 +29,19 @@ Result<LabelScores> scores_from(const Value& json) {
   return scores;
 }
 
+Result<std::vector<TokenScore>> tokens_from(const Value& json) {
+  std::vector<TokenScore> tokens;
+  for (const Value& token : json.as_list()) {
+    const Value words = token.get("text");
+    if (!words.is_string()) return bad_request("", "tokens are malformed");
+    const Value number = token.get("log_prob");
+    tokens.push_back({words.as_string(), number.is_number()
+                                             ? number.as_double()
+                                             : -std::numeric_limits<double>::infinity()});
+  }
+  return tokens;
+}
+
 void choose_anew(LmReply& reply, const ReplyPlan& plan) {
   if (!plan.is_single_choice() || reply.labels.size() != 1) return;
   std::string text;
@@ -45,6 +60,12 @@ void choose_anew(LmReply& reply, const ReplyPlan& plan) {
 
 }  // namespace
 
+bool fits_json(const LmReply& reply) {
+  return is_utf8(reply.text) &&
+         std::all_of(reply.tokens.begin(), reply.tokens.end(),
+                     [](const TokenScore& token) { return is_utf8(token.text); });
+}
+
 std::string reply_to_json(const LmReply& reply) {
   Value::List labels;
   for (const LabelScores& scores : reply.labels) {
@@ -52,13 +73,19 @@ std::string reply_to_json(const LmReply& reply) {
                                     {"log_probs", Value::numbers(scores.log_probs)},
                                     {"chosen", scores.chosen}}));
   }
-  return Value::object({{"text", reply.text},
-                        {"labels", Value::list(std::move(labels))},
-                        {"truncated", reply.truncated},
-                        {"prompt_tokens", reply.usage.prompt_tokens},
-                        {"generated_tokens", reply.usage.generated_tokens},
-                        {"seconds", reply.usage.seconds}})
-      .to_json();
+  Value::Object out = {{"text", reply.text},
+                       {"labels", Value::list(std::move(labels))},
+                       {"truncated", reply.truncated},
+                       {"prompt_tokens", reply.usage.prompt_tokens},
+                       {"generated_tokens", reply.usage.generated_tokens},
+                       {"seconds", reply.usage.seconds}};
+  if (!reply.tokens.empty()) {
+    Value::List tokens;
+    for (const TokenScore& token : reply.tokens)
+      tokens.push_back(Value::object({{"text", token.text}, {"log_prob", token.log_prob}}));
+    out.emplace_back("tokens", Value::list(std::move(tokens)));
+  }
+  return Value::object(std::move(out)).to_json();
 }
 
 Result<LmReply> reply_from_json(std::string_view text) {
@@ -83,6 +110,11 @@ Result<LmReply> reply_from_json(std::string_view text) {
     Result<LabelScores> scores = scores_from(label);
     if (!scores) return scores.error();
     reply.labels.push_back(*std::move(scores));
+  }
+  if (const Value tokens = json->get("tokens"); tokens.is_list()) {
+    Result<std::vector<TokenScore>> scores = tokens_from(tokens);
+    if (!scores) return scores.error();
+    reply.tokens = *std::move(scores);
   }
   return reply;
 }

@@ -8,6 +8,8 @@
 
 namespace hone {
 
+// JSON holds well-formed UTF-8 only, and a reply must come back as it went in.
+bool fits_json(const LmReply& reply);
 std::string reply_to_json(const LmReply& reply);
 // An error when the text is not what reply_to_json writes.
 Result<LmReply> reply_from_json(std::string_view text);

@@ -11,6 +11,7 @@ std::size_t bytes_of(const LmReply& reply) {
     bytes += sizeof(LabelScores) + scores.field.capacity() +
              scores.log_probs.capacity() * sizeof(double);
   }
+  for (const TokenScore& token : reply.tokens) bytes += sizeof(TokenScore) + token.text.capacity();
   return bytes;
 }
 

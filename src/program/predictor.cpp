@@ -211,6 +211,7 @@ Result<Value> Predictor::run(Call& call, const Value& inputs) const {
   if (call.options().temperature) request.settings.temperature = *call.options().temperature;
   request.seed = call.next_seed(state.path);
   request.sample = call.options().sample;
+  request.stop = call.options().stop;
 
   TraceStep step;
   step.path = state.path;
@@ -233,6 +234,7 @@ Result<Value> Predictor::run(Call& call, const Value& inputs) const {
     }
     step.reply = std::move(reply->text);
     step.labels = std::move(reply->labels);
+    step.tokens = std::move(reply->tokens);
     step.usage += reply->usage;
     ParsedReply parsed = state.prompt_template.parse(step.reply);
     if (parsed.ok()) {

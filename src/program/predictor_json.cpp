@@ -1,6 +1,7 @@
 #include "program/predictor_json.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <vector>
 
@@ -102,8 +103,30 @@ Value lm_to_json(const LmSettings& lm) {
     for (const auto& [text, number] : lm.logit_bias) bias.emplace_back(text, number);
     out.emplace_back("logit_bias", Value::object(std::move(bias)));
   }
+  if (!lm.token_bias.empty()) {
+    Value::Object bias;
+    for (const auto& [token, number] : lm.token_bias)
+      bias.emplace_back(std::to_string(token), number);
+    out.emplace_back("token_bias", Value::object(std::move(bias)));
+  }
   if (lm.max_tokens) out.emplace_back("max_tokens", *lm.max_tokens);
+  if (lm.log_probs) out.emplace_back("log_probs", true);
   return Value::object(std::move(out));
+}
+
+void read_token_bias(const Value& json, Reader& reader, std::map<std::int32_t, double>& out) {
+  if (!json.is_object())
+    return reader.expected("token_bias", "a table of numbers by token number", json);
+  for (const auto& [key, number] : json.as_object()) {
+    std::int32_t token = 0;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token);
+    if (error == std::errc{} && end == key.data() + key.size() && token >= 0 &&
+        number.is_number()) {
+      out[token] = number.as_double();
+    } else {
+      reader.expected("token_bias." + key, "a number for a token number", number);
+    }
+  }
 }
 
 void read_lm(const Value& json, const std::string& where, LmSettings& lm,
@@ -133,6 +156,16 @@ void read_lm(const Value& json, const std::string& where, LmSettings& lm,
           reader.expected("logit_bias." + text, "a number", number);
         }
       }
+    }
+  }
+  if (const Value* bias = reader.find("token_bias")) {
+    read_token_bias(*bias, reader, lm.token_bias);
+  }
+  if (const Value* wanted = reader.find("log_probs")) {
+    if (wanted->is_bool()) {
+      lm.log_probs = wanted->as_bool();
+    } else {
+      reader.expected("log_probs", "true or false", *wanted);
     }
   }
   reader.no_others({});

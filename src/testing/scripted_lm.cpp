@@ -56,7 +56,7 @@ std::vector<Result<LmReply>> ScriptedLm::complete(std::span<const LmRequest> req
   std::vector<Result<LmReply>> replies;
   replies.reserve(requests.size());
   for (const LmRequest& request : requests) {
-    if (stop.stop_requested()) {
+    if (stop.stop_requested() || request.stop.stop_requested()) {
       replies.emplace_back(stopped("scripted model", "stopped"));
     } else {
       replies.push_back(answer(request));

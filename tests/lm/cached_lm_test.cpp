@@ -146,6 +146,25 @@ TEST(CachedLm, AWaitingFollowerCanBeStopped) {
   gate.open();
 }
 
+TEST(CachedLm, AWaitingFollowerCanBeWithdrawn) {
+  tests::Gate begun;
+  tests::Gate gate;
+  const auto inner = std::make_shared<ScriptedLm>([&](const LmRequest&) -> Result<std::string> {
+    begun.open();
+    gate.wait();
+    return "x";
+  });
+  const auto lm = open(inner);
+  std::jthread leader([&] { EXPECT_TRUE(lm->complete_one(chat_request("q")).ok()); });
+  begun.wait();
+  std::stop_source source;
+  LmRequest request = chat_request("q");
+  request.stop = source.get_token();
+  std::jthread withdrawing([&] { source.request_stop(); });
+  EXPECT_EQ(lm->complete_one(request).error().kind, ErrorKind::stopped);
+  gate.open();
+}
+
 TEST(CachedLm, FailuresAreNotKept) {
   std::atomic<int> calls{0};
   const auto inner = std::make_shared<ScriptedLm>([&](const LmRequest&) -> Result<std::string> {
@@ -232,6 +251,46 @@ TEST(CachedLm, AFileOutlivesTheProcess) {
   EXPECT_EQ(lm->complete_one(label_request("t", {1.0, 0.0})).value().text, "\nLabel: negative");
   EXPECT_EQ(inner->calls(), 0U);
   EXPECT_EQ(lm->stats().file_hits, 1U);
+}
+
+// Says "x" with scores, or with a token that is half a character.
+class ScoringLm final : public Lm {
+ public:
+  explicit ScoringLm(std::string first) : first_(std::move(first)) {}
+  const LmInfo& info() const override { return info_; }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token) const override {
+    LmReply reply;
+    reply.text = "x";
+    if (requests.front().settings.log_probs) reply.tokens = {{first_, -0.5}, {"b", -1.25}};
+    return {requests.size(), reply};
+  }
+
+ private:
+  std::string first_;
+  LmInfo info_{.identity = "scoring"};
+};
+
+TEST(CachedLm, TheFileKeepsLogProbabilitiesForThoseWhoAsk) {
+  const tests::TemporaryFolder folder;
+  const CacheOptions options{.file = folder / "cache.db"};
+  LmRequest request = chat_request("q");
+  request.settings.log_probs = true;
+  const auto inner = std::make_shared<ScoringLm>("a");
+  const LmReply fresh = open(inner, options)->complete_one(request).value();
+  EXPECT_EQ(fresh.tokens.size(), 2U);
+  const auto lm = open(inner, options);
+  EXPECT_EQ(lm->complete_one(request).value().tokens, fresh.tokens);
+  EXPECT_EQ(lm->stats().file_hits, 1U);
+  EXPECT_TRUE(lm->complete_one(chat_request("q")).value().tokens.empty());
+  EXPECT_EQ(lm->stats().misses, 1U);
+
+  // JSON could not give these bytes back.
+  const auto halves = open(std::make_shared<ScoringLm>("\xF0\x9F"), {.file = folder / "other.db"});
+  EXPECT_EQ(halves->complete_one(request).value().tokens[0].text, "\xF0\x9F");
+  const auto again = open(std::make_shared<ScoringLm>("\xF0\x9F"), {.file = folder / "other.db"});
+  EXPECT_EQ(again->complete_one(request).value().tokens[0].text, "\xF0\x9F");
+  EXPECT_EQ(again->stats().misses, 1U);
 }
 
 TEST(CachedLm, TheFileKeepsALabelThatIsRuledOut) {

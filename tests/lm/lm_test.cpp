@@ -13,7 +13,7 @@ using tests::label_request;
 const LmInfo kInfo{.identity = "m"};
 
 TEST(LmSettings, EverySettingChangesTheHash) {
-  std::vector<LmSettings> all(12);
+  std::vector<LmSettings> all(16);
   all[1].temperature = 0.5;
   all[2].top_p = 0.5;
   all[3].top_k = 5;
@@ -25,10 +25,22 @@ TEST(LmSettings, EverySettingChangesTheHash) {
   all[9].logit_bias = {{"b", 0.5}};
   all[10].max_tokens = 0;
   all[11].max_tokens = 5;
+  all[12].token_bias = {{5, 0.5}};
+  all[13].token_bias = {{6, 0.5}};
+  all[14].token_bias = {{5, 1.5}};
+  all[15].log_probs = true;
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(all[i].hash(), all[j].hash()) << i << " " << j;
   }
   EXPECT_EQ(all[0].hash(), LmSettings{}.hash());
+}
+
+TEST(RequestKey, AStopIsNoPartOfIt) {
+  const LmRequest a = chat_request("q");
+  LmRequest b = a;
+  const std::stop_source source;
+  b.stop = source.get_token();
+  EXPECT_EQ(request_key(kInfo, a), request_key(kInfo, b));
 }
 
 TEST(RequestKey, SeedCountsOnlyWhenSampling) {

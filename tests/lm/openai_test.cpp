@@ -18,6 +18,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Le;
@@ -64,7 +65,8 @@ TEST_F(OpenAi, SendsMessagesAndSettingsAndCountsUsage) {
   request.settings.temperature = 0.5;
   request.settings.top_p = 0.9;
   request.settings.presence_penalty = 0.25;
-  request.settings.logit_bias = {{"42", -5}, {"word", 1}};
+  request.settings.logit_bias = {{"7", 2}, {"word", 1}};
+  request.settings.token_bias = {{42, -5}, {43, 1.5}};
   request.seed = 7;
   ReplyPlan plan = *request.reply;
   plan.stop = {"\n", "###"};
@@ -91,7 +93,8 @@ TEST_F(OpenAi, SendsMessagesAndSettingsAndCountsUsage) {
   EXPECT_EQ(body.get("top_p").as_double(), 0.9);
   EXPECT_EQ(body.get("presence_penalty").as_double(), 0.25);
   EXPECT_EQ(body.get("seed").as_int(), 7);
-  EXPECT_EQ(body.get("logit_bias"), json(R"({"42":-5})"));
+  EXPECT_EQ(body.get("logit_bias"), json(R"({"42":-5,"43":1.5})"));
+  EXPECT_EQ(body.find("logprobs"), nullptr);
   EXPECT_EQ(body.get("stop"), json(R"(["\n","###"])"));
   EXPECT_GE(body.get("max_tokens").as_int(), 20);
   EXPECT_EQ(lm->info().identity, "openai:" + server.url() + "/v1#tiny");
@@ -107,6 +110,33 @@ TEST_F(OpenAi, AnotherSampleOfARequestGetsAnotherSeed) {
   (void)lm->complete_one(request).value();
   (void)lm->complete_one(again).value();
   EXPECT_NE(server.requests()[0].json().get("seed"), server.requests()[1].json().get("seed"));
+}
+
+TEST_F(OpenAi, AsksForLogProbabilitiesAndReadsBothForms) {
+  HttpTestServer server([](const HttpRequest& request) {
+    HttpResponse answer = request.path == "/v1/completions" ? text_answer(" pos itive\nText: more")
+                                                            : chat_answer("Paris");
+    const std::string scores =
+        request.path == "/v1/completions"
+            ? R"("logprobs":{"tokens":[" pos"," itive","\nText",": more"],"token_logprobs":[-0.5,-0.25,-1,-2]},)"
+            : R"("logprobs":{"content":[{"token":"Par","logprob":-1.5},{"token":"is","logprob":-0.125}]},)";
+    answer.body.insert(answer.body.find("\"finish_reason\""), scores);
+    return answer;
+  });
+  const auto lm = open(server.url());
+  LmRequest chat = chat_request("q");
+  chat.settings.log_probs = true;
+  const LmReply reply = lm->complete_one(chat).value();
+  EXPECT_THAT(reply.tokens, ElementsAre(TokenScore{"Par", -1.5}, TokenScore{"is", -0.125}));
+  EXPECT_EQ(reply.log_prob(), -1.625);
+  EXPECT_EQ(server.requests().at(0).json().get("logprobs"), Value(true));
+
+  // What a stop string cuts off has no score.
+  LmRequest text = label_request("good");
+  text.settings.log_probs = true;
+  EXPECT_THAT(lm->complete_one(text).value().tokens,
+              ElementsAre(TokenScore{" pos", -0.5}, TokenScore{" itive", -0.25}));
+  EXPECT_EQ(server.requests().at(1).json().get("logprobs"), Value(1));
 }
 
 TEST_F(OpenAi, KeepsItsConnection) {
@@ -348,6 +378,33 @@ TEST_F(OpenAi, AStopCutsTransfersShort) {
   ASSERT_EQ(replies.size(), 2U);
   EXPECT_EQ(replies[0].error().kind, ErrorKind::stopped);
   EXPECT_EQ(replies[1].error().kind, ErrorKind::stopped);
+}
+
+TEST_F(OpenAi, AWithdrawnRequestIsCutAloneInFlightAndWaiting) {
+  tests::Gate gate;
+  HttpTestServer server([&](const HttpRequest& request) {
+    if (request.body.find("slow") == std::string::npos) return chat_answer("x");
+    gate.wait();
+    return chat_answer("y");
+  });
+  auto given = options(server.url());
+  given.max_parallel = 2;
+  const auto lm = OpenAiLm::open(given).value();
+  std::stop_source source;
+  std::vector<LmRequest> batch = {chat_request("slow"), chat_request("a"), chat_request("b"),
+                                  chat_request("slow too")};
+  batch[0].stop = batch[3].stop = source.get_token();
+  std::jthread withdrawing([&] {
+    EXPECT_TRUE(server.wait_for_requests(3));
+    source.request_stop();
+  });
+  const auto replies = lm->complete(batch, {});
+  withdrawing.join();
+  gate.open();
+  EXPECT_EQ(replies[0].error().kind, ErrorKind::stopped);
+  EXPECT_TRUE(replies[1].ok());
+  EXPECT_TRUE(replies[2].ok());
+  EXPECT_EQ(replies[3].error().kind, ErrorKind::stopped);
 }
 
 TEST_F(OpenAi, AStopEndsTheWaitBetweenTries) {

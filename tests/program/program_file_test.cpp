@@ -107,12 +107,16 @@ demos = [{q = "t", a = "z"}]
 [program.lm]
 temprature = 1
 top_p = 2
+log_probs = 1
+token_bias = {blue = 1}
 )toml");
   for (const char* expected :
        {"instruction: is not a key hone knows; did you mean instructions",
         "format: ", "did you mean json", "calibration: expected a text, got 3",
         "lm.temprature: is not a key hone knows; did you mean temperature",
         "lm.top_p: expected a number from 0 to 1, got 2",
+        "lm.log_probs: expected true or false, got 1",
+        "lm.token_bias.blue: expected a number for a token number, got 1",
         "label_bias: 'a' needs one number for each of its 2 labels",
         "demos: in a demo, a: 'z' is not one of x, y"}) {
     EXPECT_NE(fault.find(expected), std::string::npos) << expected << "\n" << fault;

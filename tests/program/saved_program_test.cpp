@@ -114,6 +114,17 @@ TEST_F(SavedProgramTest, LongListsOfNumbersFillTheirLines) {
             bias);
 }
 
+TEST_F(SavedProgramTest, KeepsHowToDecode) {
+  LmSettings settings;
+  settings.temperature = 0.5;
+  settings.logit_bias = {{" yes", 1.5}};
+  settings.token_bias = {{7, -2}, {100'000, 0.25}};
+  settings.log_probs = true;
+  ASSERT_TRUE(
+      save_program(path(), {Program::predict(parsed("q -> a"), {.settings = settings}), {}, {}}));
+  EXPECT_EQ(load_program(path()).value().program.predictors()[0].options().settings, settings);
+}
+
 TEST_F(SavedProgramTest, RefusesWhatItCannotRead) {
   EXPECT_EQ(load_program(path()).error().kind, ErrorKind::bad_request);
   write("{\"hone_format\": 1,");

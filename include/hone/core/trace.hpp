@@ -34,6 +34,14 @@ struct LabelScores {
   std::size_t chosen = 0;
 };
 
+// One generated token: its text, which need not be whole characters, and its log-probability under
+// the model alone, before temperature, penalties, biases and grammar.
+struct TokenScore {
+  std::string text;
+  double log_prob = 0;
+  friend bool operator==(const TokenScore&, const TokenScore&) = default;
+};
+
 struct TraceStep {
   std::string path;   // of the predictor
   std::string model;  // the name it asked for; empty = the run's own
@@ -42,6 +50,7 @@ struct TraceStep {
   Prompt prompt;
   std::string reply;
   std::vector<LabelScores> labels;
+  std::vector<TokenScore> tokens;  // where the predictor's settings ask for log_probs
   Usage usage;
   std::vector<Error> faults;  // parse failures on the way, also those a retry mended
 };

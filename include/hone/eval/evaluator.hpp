@@ -41,6 +41,10 @@ struct RolloutTask {
   const Example* example = nullptr;
   std::uint64_t sample = 0;
   std::optional<double> temperature;
+  // Withdraws this run alone: one that has not begun does not begin, one that waits for a model is
+  // given up at the model's next step. Its rollout has the error `stopped` and no score. Runs of
+  // one candidate share a token.
+  std::stop_token stop = {};
 };
 
 struct EvaluatorOptions {

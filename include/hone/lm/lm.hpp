@@ -27,10 +27,14 @@ struct LmSettings {
   double repetition_penalty = 1;  // over the generated text
   double frequency_penalty = 0;
   double presence_penalty = 0;
-  // By text: added to the logit of the text's first token.
+  // Added to logits where values are generated; scores of labels are left alone. By text: to the
+  // text's first token, in this model's tokenizer. By token number: bad_request where the model has
+  // no such token.
   std::map<std::string, double> logit_bias = {};
+  std::map<std::int32_t, double> token_bias = {};
   // Of each generated value; else what the reply plan says.
   std::optional<std::size_t> max_tokens = {};
+  bool log_probs = false;  // fill LmReply::tokens
   Hash hash() const;
   friend bool operator==(const LmSettings&, const LmSettings&) = default;
 };
@@ -41,13 +45,23 @@ struct LmRequest {
   LmSettings settings;
   std::uint64_t seed = 0;    // of sampling; ignored when greedy
   std::uint64_t sample = 0;  // asks for another answer to the same request: part of the cache key
+  // Withdraws this request alone, from any thread and while complete() runs: it is answered
+  // `stopped`, and what it held is free for the others at the engine's next step. Requests of one
+  // candidate share a token. No part of the request's identity.
+  std::stop_token stop = {};
 };
 
 struct LmReply {
   std::string text;                 // the whole reply, forced text included
   std::vector<LabelScores> labels;  // of every label slot, when the engine scores labels
+  // The tokens generated for values, in order, when the settings ask for them and the engine knows
+  // them. What ends a value (a stop string, an end token) is left out.
+  std::vector<TokenScore> tokens = {};
   Usage usage;
   bool truncated = false;  // a value hit its token limit
+
+  // Of everything generated: the sum over `tokens`.
+  double log_prob() const;
 };
 
 struct LmInfo {
@@ -68,7 +82,7 @@ class Lm {
   virtual const LmInfo& info() const = 0;
   // One result a request, in order. A failure of one request is its own Error and leaves the others
   // alone: bad_request (prompt does not fit the context, key refused), temporary, bad_reply,
-  // stopped. Blocking.
+  // stopped (by `stop`, which ends the whole call, or by the request's own). Blocking.
   virtual std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                                 std::stop_token stop) const = 0;
 

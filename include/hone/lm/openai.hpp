@@ -50,8 +50,9 @@ Result<OpenAiOptions> parse_openai_spec(std::string_view spec);
 // json_schema is sent as response_format until the server refuses it. The token limit is the sum
 // over the plan's slots, with room for forced text the server has to generate itself. top_k, min_p
 // and repetition_penalty are not in OpenAI's interface (vLLM and llama-server take them) and are
-// sent only when set. logit_bias is sent for keys that are token numbers; other keys need the
-// model's tokenizer and are ignored.
+// sent only when set. token_bias is sent as logit_bias; biases by text need the model's tokenizer
+// and are ignored. log_probs are asked for as `logprobs`; a server that sends none leaves
+// LmReply::tokens empty.
 //
 // Retried with exponential backoff and full jitter (Brooker 2015), honouring Retry-After: no
 // connection, a cut or timed-out one, 408, 409, 429, 5xx. bad_request: 401 and 403 (the key), any

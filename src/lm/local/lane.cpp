@@ -27,6 +27,12 @@ std::string well_formed(std::string text) {
 
 }  // namespace
 
+bool Work::is_withdrawn() const {
+  return !stops.empty() && std::all_of(stops.begin(), stops.end(), [](const std::stop_token& stop) {
+    return stop.stop_requested();
+  });
+}
+
 void Retirement::retire(int sequence) {
   if (sequence == kNoSequence) return;
   if (defer_) {
@@ -91,6 +97,7 @@ void Lane::begin_step() {
   }
   value_.clear();
   tokens_.clear();
+  chosen_tokens_ = 0;
   value_start_ = store_->size(sequence_) + pending_.size();
   grammar_ = current.grammar ? GrammarState(SamplerPtr(llama_sampler_clone(current.grammar.get())))
                              : GrammarState();
@@ -196,16 +203,17 @@ std::optional<std::size_t> Lane::find_stop(std::size_t old_size) const {
   return first;
 }
 
-void Lane::append(Token token) {
+void Lane::append(Token token, double log_prob) {
   value_ += tokenizer_->piece(token);
-  tokens_.push_back({token, value_.size()});
+  tokens_.push_back({token, value_.size(), log_prob});
   grammar_.accept(token);
 }
 
 void Lane::advance_text() {
   if (choice_.kind == Choice::Kind::end) return finish_text(value_.size());
   const std::size_t old_size = value_.size();
-  append(choice_.token);
+  append(choice_.token, choice_.log_prob);
+  chosen_tokens_ = tokens_.size();
   chooser_.accept(choice_.token);
   if (const auto stop = find_stop(old_size)) return finish_text(*stop);
   if (grammar_.is_set() && grammar_.must_end(*tokenizer_)) return finish_text(value_.size());
@@ -235,7 +243,16 @@ void Lane::close_value() {
   }
 }
 
+void Lane::report_tokens(std::size_t size) {
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < chosen_tokens_ && begin < size; ++i) {
+    reply_.tokens.push_back({value_.substr(begin, tokens_[i].end - begin), tokens_[i].log_prob});
+    begin = tokens_[i].end;
+  }
+}
+
 void Lane::finish_text(std::size_t size) {
+  if (work_->request->settings.log_probs) report_tokens(size);
   const bool space_first = step().space_first;
   value_.resize(size);
   reply_.text += step().pushed;

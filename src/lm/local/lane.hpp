@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ struct Work {
   std::size_t keep = 0;  // so many leading tokens are worth keeping for later requests
   std::vector<std::size_t>
       answers;  // positions in the batch: more than one when requests were merged
+  std::vector<std::stop_token> stops;  // of everybody it answers
+
+  // Nobody waits for it any more.
+  bool is_withdrawn() const;
 };
 
 // Gives sequences back, at once or, where cells must not be freed below live ones, when the wave is
@@ -91,6 +96,7 @@ class Lane {
   struct Generated {
     Token token;
     std::size_t end;  // of its text in value_
+    double log_prob;
   };
 
   const SlotStep& step() const { return work_->program->steps[step_]; }
@@ -99,7 +105,8 @@ class Lane {
   void take_label_row(std::size_t row, std::span<const float> logits);
   void finish_label();
   void advance_text();
-  void append(Token token);
+  void append(Token token, double log_prob = 0);
+  void report_tokens(std::size_t size);
   // Where the earliest stop string begins that the newest token completed, if any.
   std::optional<std::size_t> find_stop(std::size_t old_size) const;
   // Ends a value under a grammar that ran out of tokens, by the shortest way the grammar allows.
@@ -133,7 +140,8 @@ class Lane {
   GrammarState grammar_;
   std::string value_;
   std::vector<Generated> tokens_;
-  std::size_t value_start_ = 0;  // size of the sequence where the value begins
+  std::size_t chosen_tokens_ = 0;  // of tokens_: those the model chose; others close the value
+  std::size_t value_start_ = 0;    // size of the sequence where the value begins
 };
 
 }  // namespace hone::local

@@ -123,6 +123,16 @@ Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
   return bad_request("prompt", message + "; use fewer or shorter demos");
 }
 
+Result<void> Preparation::check_token_bias(const LmSettings& settings) const {
+  for (const auto& [token, bias] : settings.token_bias) {
+    if (token >= 0 && static_cast<std::size_t>(token) < tokenizer_->vocabulary_size()) continue;
+    return bad_request("token_bias", "this model has no token " + std::to_string(token) +
+                                         "; its tokens are 0 to " +
+                                         std::to_string(tokenizer_->vocabulary_size() - 1));
+  }
+  return {};
+}
+
 Prepared Preparation::prepare(std::span<const LmRequest> requests) {
   Prepared prepared;
   prepared.answers.resize(requests.size());
@@ -138,6 +148,10 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
       continue;
     }
     const Plan& compiled = *planned->second;
+    if (const auto known_tokens = check_token_bias(request.settings); !known_tokens) {
+      prepared.answers[i] = known_tokens.error();
+      continue;
+    }
     auto prompt = tokenize(request.prompt);
     if (!prompt) {
       prepared.answers[i] = prompt.error();
@@ -166,7 +180,9 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
     const auto [same, is_new] =
         known.try_emplace(work_key(work.tokens, compiled.key, request), prepared.works.size());
     if (is_new) prepared.works.push_back(std::move(work));
-    prepared.works[same->second].answers.push_back(i);
+    Work& shared = prepared.works[same->second];
+    shared.answers.push_back(i);
+    shared.stops.push_back(request.stop);
   }
   return prepared;
 }

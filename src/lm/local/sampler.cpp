@@ -1,7 +1,6 @@
 #include "lm/local/sampler.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -63,6 +62,8 @@ TokenChooser::TokenChooser(const LmSettings& settings, std::uint64_t seed, std::
     const Tokens tokens = tokenizer.encode(text);
     if (!tokens.empty()) bias_.emplace_back(tokens.front(), static_cast<float>(bias));
   }
+  for (const auto& [token, bias] : settings.token_bias)
+    bias_.emplace_back(token, static_cast<float>(bias));
 }
 
 void TokenChooser::accept(Token token) {
@@ -80,101 +81,116 @@ void TokenChooser::adjust(std::vector<float>& row) const {
   }
 }
 
-Token TokenChooser::draw(std::vector<llama_token_data>& candidates) {
-  std::erase_if(candidates,
-                [](const llama_token_data& data) { return !std::isfinite(data.logit); });
-  // Ties by id, so that the draw does not depend on the sort.
-  std::sort(candidates.begin(), candidates.end(),
-            [](const llama_token_data& a, const llama_token_data& b) {
-              return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-            });
-  std::size_t kept = candidates.size();
-  if (settings_.top_k > 0) kept = std::min(kept, static_cast<std::size_t>(settings_.top_k));
-  std::vector<double> weights(kept);
-  double total = 0;
-  for (std::size_t i = 0; i < kept; ++i) {
-    const double difference =
-        static_cast<double>(candidates[i].logit) - static_cast<double>(candidates[0].logit);
-    weights[i] = std::exp(difference / settings_.temperature);
-    total += weights[i];
+Token TokenChooser::draw(std::span<const float> row, float top) {
+  const bool is_whole = settings_.top_k <= 0 && settings_.top_p >= 1 && settings_.min_p <= 0;
+  if (is_whole)
+    return static_cast<Token>(draw_softmax(row, top, settings_.temperature, rng_.uniform()));
+  candidates_.clear();
+  if (settings_.top_k > 0) {
+    for (const std::size_t i : largest(row, static_cast<std::size_t>(settings_.top_k)))
+      candidates_.push_back({static_cast<Token>(i), row[i], 0.0F});
+    return draw(candidates_);
   }
+  // All that is left out together weighs less than a millionth.
+  constexpr double kNegligible = 27;
+  const bool has_floor = settings_.min_p > 0 && settings_.top_p >= 1;
+  const double reach = has_floor ? std::min(-std::log(settings_.min_p), kNegligible) : kNegligible;
+  const float floor = top - static_cast<float>(std::min(reach * settings_.temperature, 1e30));
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (row[i] >= floor) candidates_.push_back({static_cast<Token>(i), row[i], 0.0F});
+  }
+  return draw(candidates_);
+}
+
+Token TokenChooser::draw(std::vector<llama_token_data>& candidates) {
+  // Ties by id, so that the draw does not depend on the sort.
+  const auto is_before = [](const llama_token_data& a, const llama_token_data& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+  };
+  const auto place = [&](std::size_t i) {
+    return candidates.begin() + static_cast<std::ptrdiff_t>(i);
+  };
+  if (settings_.top_k > 0 && candidates.size() > static_cast<std::size_t>(settings_.top_k)) {
+    const auto kept = static_cast<std::size_t>(settings_.top_k);
+    std::nth_element(candidates.begin(), place(kept), candidates.end(), is_before);
+    candidates.resize(kept);
+  }
+  const float top = std::min_element(candidates.begin(), candidates.end(), is_before)->logit;
+  const auto weight = [&](const llama_token_data& data) {
+    return std::exp((static_cast<double>(data.logit) - static_cast<double>(top)) /
+                    settings_.temperature);
+  };
+  double total = 0;
+  for (const llama_token_data& data : candidates) total += weight(data);
+  // Only as much is sorted as top_p lets in.
   double seen = 0;
   std::size_t end = 0;
-  while (end < kept &&
-         (end == 0 || (seen < settings_.top_p * total && weights[end] >= settings_.min_p))) {
-    seen += weights[end++];
+  std::size_t sorted = 0;
+  while (end < candidates.size() && (end == 0 || seen < settings_.top_p * total)) {
+    if (end == sorted) {
+      constexpr std::size_t kFirst = 64;
+      const std::size_t next = std::min(candidates.size(), std::max(kFirst, 2 * sorted));
+      std::partial_sort(place(sorted), place(next), candidates.end(), is_before);
+      sorted = next;
+    }
+    const double mine = weight(candidates[end]);
+    if (end > 0 && mine < settings_.min_p) break;
+    seen += mine;
+    ++end;
   }
   double target = rng_.uniform() * seen;
   for (std::size_t i = 0; i < end; ++i) {
-    target -= weights[i];
+    target -= weight(candidates[i]);
     if (target < 0) return candidates[i].id;
   }
   return candidates[end - 1].id;
 }
 
 Choice TokenChooser::pick(std::span<const float> row, bool space_first, Tokenizer& tokenizer) {
-  if (is_greedy_) {
-    std::size_t best = argmax(row);
-    if (best == row.size()) return {};
-    if (!starts_well(static_cast<Token>(best), space_first, tokenizer)) {
-      best = row.size();
-      for (std::size_t i = 0; i < row.size(); ++i) {
-        if (!starts_well(static_cast<Token>(i), true, tokenizer)) continue;
-        if (best == row.size() || row[i] > row[best]) best = i;
-      }
-    }
-    return best == row.size() ? Choice{} : Choice{Choice::Kind::token, static_cast<Token>(best)};
-  }
   const std::size_t best = argmax(row);
   if (best == row.size()) return {};
-  // What is e^-40 of the best cannot be drawn; leaving it out spares the sort.
-  const float floor = row[best] - static_cast<float>(std::min(40.0 * settings_.temperature, 1e30));
+  const bool fits = starts_well(static_cast<Token>(best), space_first, tokenizer);
+  if (is_greedy_ && fits) return {Choice::Kind::token, static_cast<Token>(best)};
+  if (!is_greedy_ && !space_first) return {Choice::Kind::token, draw(row, row[best])};
   candidates_.clear();
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (row[i] < floor && !space_first) continue;
-    if (starts_well(static_cast<Token>(i), space_first, tokenizer)) {
+    if (std::isfinite(row[i]) && starts_well(static_cast<Token>(i), space_first, tokenizer))
       candidates_.push_back({static_cast<Token>(i), row[i], 0.0F});
-    }
   }
   if (candidates_.empty()) return {};
-  return {Choice::Kind::token, draw(candidates_)};
+  if (!is_greedy_) return {Choice::Kind::token, draw(candidates_)};
+  const auto first = std::max_element(
+      candidates_.begin(), candidates_.end(),
+      [](const llama_token_data& a, const llama_token_data& b) { return a.logit < b.logit; });
+  return {Choice::Kind::token, first->id};
 }
 
-Choice TokenChooser::pick_allowed(std::span<const float> row, const GrammarState& grammar,
-                                  bool space_first, Tokenizer& tokenizer) {
+Choice TokenChooser::pick_allowed(std::span<const float> row, const GrammarState& grammar) {
+  // Draws that are thrown away until one fits follow the masked distribution, and cost far less
+  // than masking.
+  constexpr int kDraws = 8;
+  const float top = row[argmax(row)];
+  for (int i = 0; !is_greedy_ && i < kDraws; ++i) {
+    const Token token = draw(row, top);
+    if (grammar.allows(token)) return {Choice::Kind::token, token};
+  }
   // A few of the best first: the grammar's cost is per candidate.
-  constexpr std::size_t kFew = 128;
-  for (const std::size_t most : {is_greedy_ ? kFew : row.size(), row.size()}) {
+  for (const std::size_t most : {std::size_t{128}, std::size_t{2048}, row.size()}) {
     candidates_.clear();
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (starts_well(static_cast<Token>(i), space_first && !grammar.is_set(), tokenizer)) {
-        candidates_.push_back({static_cast<Token>(i), row[i], 0.0F});
-      }
-    }
-    if (most < candidates_.size()) {
-      std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(most),
-                       candidates_.end(), [](const llama_token_data& a, const llama_token_data& b) {
-                         return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-                       });
-      candidates_.resize(most);
-    }
+    for (const std::size_t i : largest(row, most))
+      candidates_.push_back({static_cast<Token>(i), row[i], 0.0F});
     grammar.mask(candidates_);
     std::erase_if(candidates_,
                   [](const llama_token_data& data) { return data.logit == kExcluded; });
     if (candidates_.empty()) continue;
-    if (!is_greedy_) return {Choice::Kind::token, draw(candidates_)};
-    const auto best =
-        std::max_element(candidates_.begin(), candidates_.end(),
-                         [](const llama_token_data& a, const llama_token_data& b) {
-                           return a.logit != b.logit ? a.logit < b.logit : a.id > b.id;
-                         });
-    return {Choice::Kind::token, best->id};
+    return {Choice::Kind::token, is_greedy_ ? candidates_.front().id : draw(candidates_)};
   }
   return {};
 }
 
 Choice TokenChooser::choose(std::span<const float> row, const GrammarState& grammar,
                             bool space_first, Tokenizer& tokenizer) {
+  const std::span<const float> bare = row;
   if (needs_copy()) {
     adjusted_.assign(row.begin(), row.end());
     adjust(adjusted_);
@@ -183,11 +199,15 @@ Choice TokenChooser::choose(std::span<const float> row, const GrammarState& gram
   Choice choice = pick(row, space_first && !grammar.is_set(), tokenizer);
   if (choice.kind == Choice::Kind::token && grammar.is_set() && !grammar.allows(choice.token)) {
     // The model wants to go on with what follows the value: let it, where the value may end.
-    if (grammar.may_end(tokenizer)) return {Choice::Kind::end, 0};
-    choice = pick_allowed(row, grammar, space_first, tokenizer);
+    if (grammar.may_end(tokenizer)) return {Choice::Kind::end};
+    choice = pick_allowed(row, grammar);
   }
   if (choice.kind == Choice::Kind::token && tokenizer.ends_generation(choice.token))
-    return {Choice::Kind::end, 0};
+    return {Choice::Kind::end};
+  if (settings_.log_probs && choice.kind == Choice::Kind::token) {
+    choice.log_prob =
+        static_cast<double>(bare[static_cast<std::size_t>(choice.token)]) - log_sum_exp(bare);
+  }
   return choice;
 }
 

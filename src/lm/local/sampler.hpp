@@ -46,6 +46,7 @@ struct Choice {
   };
   Kind kind = Kind::failure;
   Token token = 0;
+  double log_prob = 0;  // of the token under the bare row; only where the settings ask for it
 };
 
 // Of one request; values share it, so that penalties see all of the generated text. Not thread
@@ -64,11 +65,12 @@ class TokenChooser {
  private:
   bool needs_copy() const { return has_penalties_ || !bias_.empty(); }
   void adjust(std::vector<float>& row) const;
-  // A draw from the candidates whose logit is finite; they are left in no particular order.
+  // A draw from the row, whose largest entry is `top`.
+  Token draw(std::span<const float> row, float top);
+  // A draw from the candidates, which are left in no particular order.
   Token draw(std::vector<llama_token_data>& candidates);
   Choice pick(std::span<const float> row, bool space_first, Tokenizer& tokenizer);
-  Choice pick_allowed(std::span<const float> row, const GrammarState& grammar, bool space_first,
-                      Tokenizer& tokenizer);
+  Choice pick_allowed(std::span<const float> row, const GrammarState& grammar);
 
   LmSettings settings_;
   bool is_greedy_;

@@ -5,17 +5,14 @@
 #include <numeric>
 #include <utility>
 
+#include "lm/local/token_order.hpp"
+
 namespace hone::local {
 namespace {
 
 constexpr std::size_t kMostPrefixes = 48;
 constexpr std::size_t kReplyReserve =
     64;  // cells set aside for a reply that may be longer but seldom is
-
-std::size_t common_prefix(const Tokens& a, const Tokens& b) {
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
-                                  a.begin());
-}
 
 std::size_t round_up(std::size_t value, std::size_t unit) {
   return (value + unit - 1) / unit * unit;
@@ -52,18 +49,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_;
 };
 
-void sort_by_tokens(std::span<const Work> works, std::vector<std::size_t>& order,
-                    std::vector<std::size_t>& common) {
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const auto compared = works[a].tokens <=> works[b].tokens;
-    return compared != 0 ? compared < 0 : a < b;
-  });
-  common.assign(order.size(), 0);
-  for (std::size_t i = 1; i < order.size(); ++i) {
-    common[i] = common_prefix(works[order[i - 1]].tokens, works[order[i]].tokens);
-  }
-}
-
 }  // namespace
 
 Scheduler::Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimits limits)
@@ -86,12 +71,18 @@ std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works,
   run.results.resize(works.size());
   run.computed.assign(works.size(), 0);
   run.generated.assign(works.size(), 0);
+  run.may_shrink = std::any_of(works.begin(), works.end(), [](const Work& work) {
+    return !work.stops.empty() &&
+           std::all_of(work.stops.begin(), work.stops.end(),
+                       [](const std::stop_token& own) { return own.stop_possible(); });
+  });
 
   while (true) {
     if (stop.stop_requested()) {
       fail_all(run, stopped("engine", "stopped before the reply was complete"));
       break;
     }
+    if (run.may_shrink) drop_withdrawn(run);
     admit(run);
     if (active_.empty()) {
       if (run.next >= run.order.size()) break;
@@ -552,6 +543,22 @@ void Scheduler::collect(Run& run) {
   }
   std::erase_if(active_, [](const Active& active) { return active.lane == nullptr; });
   if (active_.empty()) end_wave();
+}
+
+void Scheduler::drop_withdrawn(Run& run) {
+  const Error error = stopped("engine", "the request was withdrawn before its reply was complete");
+  const auto is_withdrawn = [&](std::size_t work) {
+    if (!run.works[work].is_withdrawn()) return false;
+    run.results[work] = error;
+    return true;
+  };
+  std::erase_if(active_, [&](Active& active) {
+    if (!is_withdrawn(active.work)) return false;
+    active.lane->release();
+    return true;
+  });
+  if (active_.empty()) end_wave();
+  erase_from(run.order, run.common, run.next, is_withdrawn);
 }
 
 void Scheduler::restart(Run& run) {

@@ -90,6 +90,7 @@ class Scheduler {
     std::vector<std::size_t> order;   // by tokens
     std::vector<std::size_t> common;  // order[i] shares so many tokens with order[i - 1]
     std::size_t next = 0;             // position in order
+    bool may_shrink = false;          // some work may be withdrawn
     std::vector<std::optional<Result<LmReply>>> results;
     std::vector<std::size_t> computed;
     std::vector<std::size_t> generated;
@@ -114,6 +115,7 @@ class Scheduler {
   void deliver(std::size_t first, std::size_t last);
   void keep_prefixes(const Run& run);
   void collect(Run& run);
+  void drop_withdrawn(Run& run);
   void restart(Run& run);
   bool make_room(std::size_t cells);
   bool drop_one_prefix();

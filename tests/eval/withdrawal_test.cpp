@@ -1,0 +1,50 @@
+// Runs that are withdrawn while an evaluation goes on.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "hone/eval/evaluator.hpp"
+#include "hone/program/program.hpp"
+#include "hone/testing/scripted_lm.hpp"
+
+namespace hone {
+namespace {
+
+TEST(EvaluatorWithdrawal, DropsTheRunsOfOneCandidateAndKeepsTheOthers) {
+  const Program loser = Program::predict(Signature::parse("question -> answer").value());
+  const Program winner = Program::predict(Signature::parse("question -> answer").value());
+  Examples examples;
+  for (int i = 0; i < 6; ++i) {
+    examples.push_back(
+        Example(Value::object({{"question", "q" + std::to_string(i)}, {"answer", "x"}})));
+  }
+  std::stop_source stop;
+  const ScriptedLm lm(
+      Script{.reply = {}, .score = {}, .value = [&](const LmRequest& request, const TextSlot&) {
+               // The first request of the loser is its last.
+               if (request.stop.stop_possible()) stop.request_stop();
+               return std::string("x");
+             }});
+  std::vector<RolloutTask> tasks;
+  for (const Example& example : examples) {
+    tasks.push_back({&winner, &example, 0, std::nullopt});
+    tasks.push_back({&loser, &example, 0, std::nullopt, stop.get_token()});
+  }
+  EvaluatorOptions options;
+  options.threads = 1;
+  const Metric metric = exact_match("answer");
+  const auto rollouts = Evaluator(lm, options).run(tasks, &metric);
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const bool is_dropped = i % 2 == 1 && i > 1;
+    EXPECT_EQ(rollouts[i].score.has_value(), !is_dropped) << i;
+    EXPECT_EQ(rollouts[i].error.has_value() && rollouts[i].error->kind == ErrorKind::stopped,
+              is_dropped)
+        << i;
+  }
+  EXPECT_EQ(lm.calls(), 7U);
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,277 @@
+// What the settings of a request and of an engine do.
+#include <cmath>
+#include <set>
+
+#include "lm/local/adapter_file.hpp"
+#include "lm/local/model_fixture.hpp"
+#include "lm/temporary_folder.hpp"
+
+namespace hone::local {
+namespace {
+
+using tests::TemporaryFolder;
+
+class ModelSettings : public ModelTest {};
+class ModelAdapter : public ModelTest {};
+
+double log_probability(const std::vector<float>& logits, Token token) {
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(static_cast<double>(x));
+  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - std::log(sum);
+}
+
+LmReply answer(LocalLm::Impl& impl, LmRequest request) {
+  return impl.complete(std::vector<LmRequest>{std::move(request)}, {}).front().value();
+}
+
+LmRequest story(LmSettings settings, std::size_t tokens = 16,
+                std::vector<std::string> stop = {"\n"}) {
+  auto request = make_request(text_prompt("Once upon a time", " there was a red, red, red river"),
+                              {TextSlot{"t", "", "", std::move(stop), tokens}});
+  request.settings = std::move(settings);
+  return request;
+}
+
+// ---- Log-probabilities ----
+
+TEST_F(ModelSettings, LogProbabilitiesAreTheBareModels) {
+  NaiveDecoder naive(smollm2_path());
+  auto impl = open(true);
+  const Tokenizer& tokenizer = impl->tokenizer();
+  // What bends the choice does not bend the score.
+  LmSettings settings;
+  settings.log_probs = true;
+  settings.temperature = 1.3;
+  settings.top_k = 40;
+  settings.repetition_penalty = 1.2;
+  settings.logit_bias[" river"] = 3;
+  const LmReply reply = answer(*impl, story(settings));
+  ASSERT_GE(reply.tokens.size(), 8U);
+  Tokens context = tokenizer.encode_start("Once upon a time");
+  for (const Token token : tokenizer.encode(" there was a red, red, red river"))
+    context.push_back(token);
+  std::string text;
+  double sum = 0;
+  for (const TokenScore& scored : reply.tokens) {
+    const Tokens tokens = tokenizer.encode(scored.text);
+    ASSERT_EQ(tokens.size(), 1U) << scored.text;
+    const double expected = log_probability(naive.logits(context), tokens.front());
+    EXPECT_NEAR(scored.log_prob, expected, 1e-4) << scored.text;
+    context.push_back(tokens.front());
+    text += scored.text;
+    sum += scored.log_prob;
+  }
+  EXPECT_EQ(text, reply.text);
+  EXPECT_NEAR(reply.log_prob(), sum, 1e-9);
+}
+
+TEST_F(ModelSettings, LogProbabilitiesAreThereOnlyForThoseWhoAsk) {
+  auto impl = open();
+  LmSettings scored;
+  scored.log_probs = true;
+  const std::vector<LmRequest> requests = {story({}), story(scored)};
+  const auto replies = impl->complete(requests, {});
+  EXPECT_TRUE(replies[0].value().tokens.empty());
+  EXPECT_EQ(replies[0]->log_prob(), 0);
+  EXPECT_FALSE(replies[1].value().tokens.empty());
+  EXPECT_EQ(replies[1]->text, replies[0]->text);
+}
+
+TEST_F(ModelSettings, WhatEndsAValueHasNoLogProbability) {
+  auto impl = open();
+  LmSettings scored;
+  scored.log_probs = true;
+  const std::string whole = answer(*impl, story(scored)).text;
+  std::size_t middle = 4;  // where three characters stand for the first time
+  while (middle + 3 < whole.size() && whole.find(whole.substr(middle, 3)) != middle) ++middle;
+  const std::string stop = whole.substr(middle, 3);
+  const LmReply cut = answer(*impl, story(scored, 16, {stop}));
+  std::string text;
+  for (const TokenScore& token : cut.tokens) text += token.text;
+  ASSERT_FALSE(cut.tokens.empty()) << whole;
+  EXPECT_TRUE(text.starts_with(cut.text)) << text << "|" << cut.text;
+  EXPECT_LT(text.size() - cut.tokens.back().text.size(), cut.text.size());
+
+  // A grammar's closing characters are the engine's, not the model's.
+  auto list = make_request(text_prompt("", "Some words:"),
+                           {TextSlot{"t", " ", "root ::= \"[\\\"\" [a-z ]* \"\\\"]\"", {}, 4}});
+  list.settings = scored;
+  const LmReply closed = answer(*impl, list);
+  EXPECT_TRUE(closed.truncated);
+  EXPECT_TRUE(closed.text.ends_with("\"]"));
+  EXPECT_EQ(closed.tokens.size(), 4U);
+}
+
+// ---- Samples ----
+
+TEST_F(ModelSettings, SamplesShareOnePrefillAndDependOnNothingElse) {
+  auto impl = open(true);
+  LmSettings settings;
+  settings.temperature = 1.2;
+  std::vector<LmRequest> samples;
+  for (std::uint64_t sample = 0; sample < 8; ++sample) {
+    samples.push_back(story(settings, 1));
+    samples.back().sample = sample;
+    samples.back().seed = 17;
+  }
+  const std::int64_t prompt_tokens = answer(*impl, story({}, 1)).usage.prompt_tokens;
+  impl->forget();
+  const std::int64_t before = impl->counters().computed_tokens;
+  std::int64_t computed = 0;
+  for (const auto& reply : impl->complete(samples, {}))
+    computed += reply.value().usage.computed_tokens;
+  EXPECT_EQ(computed, prompt_tokens);
+  EXPECT_EQ(impl->counters().computed_tokens - before, prompt_tokens);
+
+  for (LmRequest& sample : samples) sample.settings.max_tokens = 10;
+  std::set<std::string> texts;
+  const auto together = impl->complete(samples, {});
+  for (const auto& reply : together) texts.insert(reply.value().text);
+  EXPECT_GE(texts.size(), 6U);
+
+  // In another order, among others, and alone.
+  std::vector<LmRequest> mixed(samples.rbegin(), samples.rend());
+  for (int i = 0; i < 5; ++i)
+    mixed.push_back(make_request(text_prompt("", "Something else " + std::to_string(i)),
+                                 {TextSlot{"t", "", "", {"never"}, 12}}));
+  const auto again = impl->complete(mixed, {});
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    EXPECT_EQ(again[samples.size() - 1 - i].value().text, together[i]->text);
+    EXPECT_EQ(answer(*impl, samples[i]).text, together[i]->text);
+  }
+}
+
+// ---- Options ----
+
+TEST_F(ModelSettings, EveryOptionChangesSomething) {
+  auto impl = open();
+  const auto ask = [&](const auto& change, double temperature) {
+    LmSettings settings;
+    settings.temperature = temperature;
+    change(settings);
+    auto request = story(settings, 24);
+    request.seed = 5;
+    return answer(*impl, request).text;
+  };
+  const auto nothing = [](LmSettings&) {};
+  const std::string greedy = ask(nothing, 0);
+  const std::string drawn = ask(nothing, 1.5);
+  EXPECT_NE(drawn, greedy);
+  EXPECT_NE(ask(nothing, 0.7), drawn);
+
+  // Cut to the best token, a draw is greedy.
+  EXPECT_EQ(ask([](LmSettings& s) { s.top_k = 1; }, 1.5), greedy);
+  EXPECT_EQ(ask([](LmSettings& s) { s.top_p = 1e-6; }, 1.5), greedy);
+  EXPECT_EQ(ask([](LmSettings& s) { s.min_p = 1; }, 1.5), greedy);
+  // Cut to some, it is neither.
+  for (const std::string& text : {ask([](LmSettings& s) { s.top_k = 8; }, 1.5),
+                                  ask([](LmSettings& s) { s.top_p = 0.7; }, 1.5),
+                                  ask([](LmSettings& s) { s.min_p = 0.1; }, 1.5)}) {
+    EXPECT_NE(text, greedy);
+    EXPECT_NE(text, drawn);
+  }
+
+  EXPECT_NE(ask([](LmSettings& s) { s.repetition_penalty = 1.8; }, 0), greedy);
+  EXPECT_NE(ask([](LmSettings& s) { s.frequency_penalty = 2; }, 0), greedy);
+  EXPECT_NE(ask([](LmSettings& s) { s.presence_penalty = 3; }, 0), greedy);
+  EXPECT_TRUE(ask([](LmSettings& s) { s.logit_bias[" blue"] = 100; }, 0).starts_with(" blue blue"));
+  EXPECT_LT(ask([](LmSettings& s) { s.max_tokens = 2; }, 0).size(), greedy.size());
+  LmRequest other_seed = story({}, 24);
+  other_seed.settings.temperature = 1.5;
+  other_seed.seed = 6;
+  EXPECT_NE(answer(*impl, other_seed).text, drawn);
+}
+
+TEST_F(ModelSettings, BiasesByTokenNumber) {
+  auto impl = open();
+  const Token blue = impl->tokenizer().encode(" blue").front();
+  LmSettings pushed;
+  pushed.token_bias[blue] = 100;
+  EXPECT_TRUE(answer(*impl, story(pushed)).text.starts_with(" blue blue"));
+  LmSettings by_text;
+  by_text.logit_bias[" blue"] = 100;
+  EXPECT_EQ(answer(*impl, story(by_text)).text, answer(*impl, story(pushed)).text);
+
+  const std::string first = answer(*impl, story({}, 1)).text;
+  LmSettings banned;
+  banned.token_bias[impl->tokenizer().encode(first).front()] = -100;
+  EXPECT_NE(answer(*impl, story(banned, 1)).text, first);
+}
+
+TEST_F(ModelSettings, ATokenTheModelDoesNotHaveIsRefused) {
+  auto impl = open();
+  LmSettings settings;
+  settings.token_bias[1'000'000] = 1;
+  const std::vector<LmRequest> requests = {story(settings), story({}, 1)};
+  const auto replies = impl->complete(requests, {});
+  ASSERT_FALSE(replies[0]);
+  EXPECT_EQ(replies[0].error().kind, ErrorKind::bad_request);
+  EXPECT_NE(replies[0].error().message.find("no token 1000000"), std::string::npos)
+      << replies[0].error().text();
+  EXPECT_TRUE(replies[1]);
+}
+
+// ---- Adapters ----
+
+LocalOptions adapted(const std::filesystem::path& adapter, double scale = 1) {
+  LocalOptions options;
+  options.model = smollm2_path();
+  options.context_cells = 512;
+  options.tuning = LocalTuning{};
+  options.lora = adapter;
+  options.lora_scale = scale;
+  return options;
+}
+
+std::vector<double> colour_scores(const LocalLm& lm) {
+  return lm
+      .complete_one(make_request(text_prompt("", "The sky is"),
+                                 {LabelSlot{"c", " ", {"blue", "red", "green"}, "", {}}}))
+      .value()
+      .labels[0]
+      .log_probs;
+}
+
+TEST_F(ModelAdapter, ChangesWhatTheModelSays) {
+  const TemporaryFolder folder;
+  write_adapter(folder / "lora.gguf", {});
+  write_adapter(folder / "other.gguf", {.delta = 0.02F});
+  const auto plain = LocalLm::open(adapted({})).value();
+  const auto changed = LocalLm::open(adapted(folder / "lora.gguf")).value();
+  const auto stronger = LocalLm::open(adapted(folder / "lora.gguf", 3)).value();
+  const auto bare = colour_scores(*plain);
+  const auto with = colour_scores(*changed);
+  EXPECT_GT(std::abs(with[0] - bare[0]), 0.01);
+  EXPECT_NE(colour_scores(*stronger), with);
+  // Replies of different adapters must not meet in a cache.
+  const auto other = LocalLm::open(adapted(folder / "other.gguf")).value();
+  EXPECT_EQ(std::set<std::string>({plain->info().identity, changed->info().identity,
+                                   stronger->info().identity, other->info().identity})
+                .size(),
+            4U);
+}
+
+TEST_F(ModelAdapter, ThatDoesNotFitIsAClearError) {
+  const TemporaryFolder folder;
+  write_adapter(folder / "wide.gguf", {.inputs = 640, .outputs = 640, .layers = 1});
+  write_adapter(folder / "gemma.gguf", {.architecture = "gemma3", .layers = 1});
+  write_adapter(folder / "deep.gguf", {.layers = 31});
+  write_adapter(folder / "cut.gguf", {});
+  std::filesystem::resize_file(folder / "cut.gguf",
+                               std::filesystem::file_size(folder / "cut.gguf") / 2);
+  for (const auto& [file, words] :
+       std::vector<std::pair<std::string, std::string>>{{"wide.gguf", "incorrect shape"},
+                                                        {"gemma.gguf", "arch"},
+                                                        {"deep.gguf", "blk.30.attn_output.weight"},
+                                                        {"cut.gguf", "adapter"},
+                                                        {"missing.gguf", "no such"}}) {
+    const auto opened = LocalLm::open(adapted(folder / file));
+    ASSERT_FALSE(opened) << file;
+    EXPECT_EQ(opened.error().kind, ErrorKind::bad_request);
+    EXPECT_NE(opened.error().text().find(file), std::string::npos);
+    EXPECT_NE(opened.error().text().find(words), std::string::npos) << opened.error().text();
+  }
+}
+
+}  // namespace
+}  // namespace hone::local
