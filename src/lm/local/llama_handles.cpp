@@ -8,13 +8,15 @@
 namespace hone::local {
 namespace {
 
-thread_local std::string* current_capture = nullptr;
+thread_local LogCapture::Lines* current_capture = nullptr;
 
 void take_log(ggml_log_level level, const char* text, void*) {
   constexpr std::size_t kMostBytes = 4096;
   if (current_capture == nullptr || (level != GGML_LOG_LEVEL_ERROR && level != GGML_LOG_LEVEL_WARN))
     return;
-  if (current_capture->size() < kMostBytes) *current_capture += text;
+  std::string& lines =
+      level == GGML_LOG_LEVEL_ERROR ? current_capture->errors : current_capture->warnings;
+  if (lines.size() < kMostBytes) lines += text;
 }
 
 }  // namespace
@@ -39,7 +41,8 @@ LogCapture::~LogCapture() {
 std::string LogCapture::text(const std::string& fallback) const {
   constexpr std::size_t kMostLines = 3;
   std::vector<std::string> kept;
-  for (const std::string& line : split(lines_, '\n')) {
+  for (const std::string& line :
+       split(lines_.errors.empty() ? lines_.warnings : lines_.errors, '\n')) {
     std::string_view rest = trim(line);
     // Every line begins with the name of llama.cpp's own function, which tells a user nothing.
     if (const auto colon = rest.find(": ");

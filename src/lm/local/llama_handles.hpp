@@ -36,12 +36,18 @@ class LogCapture {
   LogCapture(const LogCapture&) = delete;
   LogCapture& operator=(const LogCapture&) = delete;
 
-  // The first lines of what was logged, joined by "; "; `fallback` when nothing was.
+  // The first errors logged, or where there are none the first warnings, joined by "; ";
+  // `fallback` when nothing was.
   std::string text(const std::string& fallback) const;
 
+  struct Lines {
+    std::string errors;
+    std::string warnings;
+  };
+
  private:
-  std::string lines_;
-  std::string* outer_;
+  Lines lines_;
+  Lines* outer_;
 };
 
 // Sequences a context knows. llama.cpp allows 256, but allocates and zeroes an output row for each.
