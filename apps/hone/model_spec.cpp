@@ -85,6 +85,7 @@ Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& setti
     if (!spec.text.starts_with(kFile)) options.name = spec.text;
     options.context_cells = settings.context;
     options.tuning_folder = tuning_folder();
+    options.keep_prefixes = settings.keep_prefixes;
     Result<std::shared_ptr<LocalLm>> opened = LocalLm::open(std::move(options));
     if (!opened) return opened.error();
     model.local = *std::move(opened);
