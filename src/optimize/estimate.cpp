@@ -147,7 +147,7 @@ class Rehearsal {
     }
     // Drawn towards a half, since there are but a few.
     settings_.success =
-        (static_cast<double>(full) + 2) / (static_cast<double>(evaluation.rollouts.size()) + 4);
+        (static_cast<double>(full) + 1) / (static_cast<double>(evaluation.rollouts.size()) + 2);
     for (const auto& [lm, observed] : watched) settings_.known.merge(observed->observations());
     probe_calls_ += evaluation.usage().lm_calls;
     return {};
