@@ -1,10 +1,17 @@
 // An optimizer of your own: swap one demo at a time and keep what scores better. The search gives
-// it budget, cache, racing, resuming and progress; it only says what to try next.
+// it budget, cache, racing, an estimate, a study log with resuming and pictures, and progress; it
+// only says what to try next.
+#include <unistd.h>
+
 #include <cstdio>
+#include <filesystem>
+#include <stop_token>
 #include <string>
 
 #include "hone/eval/metric.hpp"
+#include "hone/optimize/estimate.hpp"
 #include "hone/optimize/optimize.hpp"
+#include "hone/store/study.hpp"
 #include "hone/testing/scripted_lm.hpp"
 
 // begin: the optimizer
@@ -59,12 +66,38 @@ int main() {
   const hone::ScriptedLm lm{std::move(script)};
   const auto program = hone::Program::predict(signature, {.format = hone::Format::completion});
 
+  const hone::Task task{train, val, hone::exact_match("size")};
+  const std::string log =
+      std::filesystem::temp_directory_path() / ("own-" + std::to_string(::getpid()) + ".db");
+
   hone::SearchOptions options;
-  options.budget.lm_calls = 200;
-  const hone::Optimized done =
-      hone::optimize(program, {train, val, hone::exact_match("size")}, lm, DemoSwap(), options)
-          .value();
-  std::printf("%.2f -> %.2f after %zu trials and %lld calls\n", done.baseline.mean, done.best.mean,
-              done.trials.size(), static_cast<long long>(done.usage.lm_calls));
-  return done.best.mean > done.baseline.mean ? 0 : 1;
+  options.budget.lm_calls = 100;
+  const hone::Estimate expected = hone::estimate(program, task, lm, DemoSwap(), options).value();
+  std::printf("expected: %lld calls\n", static_cast<long long>(expected.lm_calls));
+
+  // Stopped after five trials, and gone on with: as if it had been killed.
+  std::stop_source stop;
+  const auto run = [&](bool is_interrupted) {
+    const auto study_log = hone::open_study_log(log).value();
+    options.log = study_log.get();
+    options.stop = is_interrupted ? stop.get_token() : std::stop_token();
+    options.observer = [&](const hone::Event& event) {
+      const auto* trial = std::get_if<hone::TrialFinished>(&event);
+      if (trial && trial->number == 5) stop.request_stop();
+    };
+    return hone::optimize(program, task, lm, DemoSwap(), options).value();
+  };
+  const hone::Optimized part = run(true);
+  const std::size_t asked = lm.calls();
+  const hone::Optimized done = run(false);
+  std::printf("%.2f -> %.2f after %zu trials, the first %zu from the log: %lld calls, %zu anew\n",
+              done.baseline.mean, done.best.mean, done.trials.size(), part.trials.size(),
+              static_cast<long long>(done.usage.lm_calls), lm.calls() - asked);
+  const bool resumed =
+      static_cast<long long>(lm.calls() - asked) < static_cast<long long>(done.usage.lm_calls);
+  // `hone study show` draws the same file.
+  const std::size_t kept =
+      hone::read_study(*hone::read_study_log(log).value()).value().trials.size();
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(log + end);
+  return done.best.mean > done.baseline.mean && resumed && kept == done.trials.size() ? 0 : 1;
 }

@@ -64,7 +64,8 @@ std::string report_json(const Report& report) {
                           {"seconds", rounded(report.seconds, 1000)},
                           {"total_seconds", rounded(report.total_seconds, 1000)}};
   append(fields, usage_fields(report.usage));
-  append(fields, {{"parse_failures", report.parse_failures},
+  append(fields, {{"money", rounded(report.money, 1e6)},
+                  {"parse_failures", report.parse_failures},
                   {"failures", report.failures},
                   {"rss_mb", peak_rss_mb()},
                   {"trials", report.trials},
@@ -79,6 +80,18 @@ std::string report_json(const Report& report) {
                   {"stop_reason", report.stop_reason.empty() ? Value() : Value(report.stop_reason)},
                   {"out", report.out.string()}});
   return Value::object(std::move(fields)).to_json();
+}
+
+std::string estimate_json(const Estimate& estimate, bool race) {
+  return Value::object({{"expected_calls", estimate.lm_calls},
+                        {"expected_prompt_tokens", estimate.prompt_tokens},
+                        {"expected_generated_tokens", estimate.generated_tokens},
+                        {"expected_seconds", rounded(estimate.seconds, 100)},
+                        {"expected_money", rounded(estimate.money, 1e6)},
+                        {"expected_trials", estimate.trials},
+                        {"probe_calls", estimate.probe_calls},
+                        {"race", race}})
+      .to_json();
 }
 
 std::string evaluation_json(const std::string& metric, const std::string& model,

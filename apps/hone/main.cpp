@@ -17,6 +17,7 @@ struct Carry {
   int operator()(const RunFlags& flags) const { return run_program(flags); }
   int operator()(const ModelsFlags& flags) const { return run_models(flags); }
   int operator()(const SpaceFlags& flags) const { return run_space(flags); }
+  int operator()(const StudyFlags& flags) const { return run_study(flags); }
 };
 
 }  // namespace

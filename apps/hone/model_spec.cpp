@@ -86,6 +86,7 @@ Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& setti
     if (!spec.text.starts_with(kFile)) options.name = spec.text;
     options.context_cells = settings.context;
     options.tuning_folder = tuning_folder();
+    options.keep_prefixes = settings.keep_prefixes;
     // Without a tuning the defaults do, and what is wrong with the model, opening it says.
     (void)tune_at_first_use(options, [&] {
       tell(spec.text + ": measuring the engine's fastest settings on this machine, this once");

@@ -22,6 +22,7 @@ struct ModelSettings {
   std::size_t context = 0;                     // KV cells of a local model; 0 = its default
   std::size_t parallel = 16;                   // requests at once to a remote model
   std::optional<std::filesystem::path> cache;  // replies kept between runs
+  bool keep_prefixes = true;                   // see LocalOptions
 };
 
 enum class ModelPlace { local, remote };

@@ -9,12 +9,15 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "hone/base/clock.hpp"
 #include "hone/base/text.hpp"
 #include "hone/eval/evaluator.hpp"
 #include "hone/exit_code.hpp"
+#include "hone/lm/cached_lm.hpp"
 #include "hone/loading.hpp"
+#include "hone/optimize/estimate.hpp"
 #include "hone/options.hpp"
 #include "hone/program/saved_program.hpp"
 #include "hone/progress.hpp"
@@ -60,11 +63,28 @@ Result<std::optional<ModelSpec>> optional_model(const std::optional<std::string>
 }
 
 bool has_prices(const TaskSpec& task) {
-  return task.budget.price_per_million_prompt_tokens > 0 ||
-         task.budget.price_per_million_generated_tokens > 0;
+  return task.budget.price.prompt > 0 || task.budget.price.generated > 0 || !task.prices.empty();
 }
 
-Result<Prepared> prepare(TaskSpec task) {
+// A price of a model the task does not use is a slip.
+Result<void> check_prices(const TaskSpec& task, const ModelSpec& model,
+                          const std::map<std::string, ModelSpec>& named) {
+  std::vector<std::string> known = {model.text};
+  for (const auto& spec : {task.teacher_model, task.proposer_model}) {
+    if (spec) known.push_back(*spec);
+  }
+  for (const auto& [name, spec] : named) known.insert(known.end(), {name, spec.text});
+  for (const auto& [name, price] : task.prices) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return bad_request(task.file.string(), "prices: no model of this task is \"" + name + "\"" +
+                                                 did_you_mean(name, known) +
+                                                 " (models: " + join(known, ", ") + ")");
+    }
+  }
+  return {};
+}
+
+Result<Prepared> prepare(TaskSpec task, bool dry_run) {
   Result<ModelSpec> model = task_model(task);
   if (!model) return model.error();
   Result<SavedProgram> loaded = task_program(task, default_format(*model));
@@ -92,10 +112,12 @@ Result<Prepared> prepare(TaskSpec task) {
   if (task.goals.uses(Quantity::money) && !has_prices(task)) {
     return bad_request("goals",
                        "money is named, but there are no prices of tokens: give them with "
-                       "--price-prompt and --price-generated, or under [budget]");
+                       "--price-prompt and --price-generated, or under [budget] or [prices]");
   }
   Result<std::map<std::string, ModelSpec>> named = named_models(task, *loaded, &*space);
   if (!named) return named.error();
+  if (const Result<void> priced = check_prices(task, *model, *named); !priced)
+    return priced.error();
   Result<std::optional<ModelSpec>> teacher_model = optional_model(task.teacher_model);
   if (!teacher_model) return teacher_model.error();
   Result<std::optional<ModelSpec>> proposer_model = optional_model(task.proposer_model);
@@ -113,7 +135,7 @@ Result<Prepared> prepare(TaskSpec task) {
   Result<Splits> splits = load_splits(task, signature);
   if (!splits) return splits.error();
   std::unique_ptr<StudyLog> log;
-  if (task.log) {
+  if (task.log && !dry_run) {
     Result<std::unique_ptr<StudyLog>> opened = open_study_log(*task.log);
     if (!opened) return opened.error();
     log = *std::move(opened);
@@ -138,6 +160,7 @@ struct OpenedModels {
   const Lm* teacher = nullptr;   // null = the main one
   const Lm* proposer = nullptr;  // null = the main one
   std::map<std::string, const Lm*, std::less<>> named;
+  std::map<std::string, Price, std::less<>> prices;  // by identity
 };
 
 Result<OpenedModels> open_all(const Prepared& prepared, Models& models) {
@@ -146,6 +169,8 @@ Result<OpenedModels> open_all(const Prepared& prepared, Models& models) {
     const Result<const Lm*> lm = models.open(spec);
     if (!lm) return lm.error();
     target = *lm;
+    const auto price = prepared.task.prices.find(spec.text);
+    if (price != prepared.task.prices.end()) opened.prices[(*lm)->info().identity] = price->second;
     return {};
   };
   if (Result<void> done = open(prepared.model, opened.main); !done) return done.error();
@@ -159,6 +184,9 @@ Result<OpenedModels> open_all(const Prepared& prepared, Models& models) {
   }
   for (const auto& [name, spec] : prepared.named) {
     if (Result<void> done = open(spec, opened.named[name]); !done) return done.error();
+    const auto price = prepared.task.prices.find(name);
+    if (price != prepared.task.prices.end())
+      opened.prices[opened.named[name]->info().identity] = price->second;
   }
   return opened;
 }
@@ -215,14 +243,29 @@ std::string next_command(const Prepared& prepared) {
 class Run {
  public:
   Run(const Prepared& prepared, const Models& store, const OpenedModels& models, Progress& progress,
-      const StopOnSignal& signals)
+      const StopOnSignal& signals, bool is_quiet)
       : prepared_(prepared),
         store_(store),
         models_(models),
         progress_(progress),
-        signals_(signals) {}
+        signals_(signals),
+        is_quiet_(is_quiet) {}
+
+  // What it would take, after a handful of calls.
+  Result<Estimate> rehearse() {
+    if (const Result<void> watched = watch_models(); !watched) return watched.error();
+    if (const Result<void> probed = probe(prepared_.student); !probed) return probed.error();
+    progress_.phase("rehearsal");
+    EstimateOptions options;
+    options.test = prepared_.splits.of(Split::test);
+    Result<Estimate> expected = estimate(prepared_.student, task(), *models_.main,
+                                         *prepared_.optimizer, search_options(), options);
+    if (expected) ++expected->probe_calls;
+    return expected;
+  }
 
   Result<Report> operator()() {
+    if (const Result<void> watched = watch_models(); !watched) return watched.error();
     const Clock::TimePoint begin = clock_.now();
     // One run before hundreds: a server that is not there or a prompt that does not fit is told at
     // once.
@@ -235,7 +278,9 @@ class Run {
       if (signals_.requested()) return stopped("", "stopped before there was a result");
       report_.test_before = split_score(*before);
     }
-    Result<Optimized> best = search();
+    tell_estimate(before);
+    Result<Optimized> best =
+        optimize(prepared_.student, task(), *models_.main, *prepared_.optimizer, search_options());
     if (!best) return best.error();
     if (signals_.requested() && !best->best.complete)
       return stopped("", "stopped before there was a result");
@@ -252,14 +297,42 @@ class Run {
   }
 
  private:
+  // The models as they are outside of the search: watched, and with a log their replies are kept
+  // there too, so that a run that goes on measures the very same.
+  Result<void> watch_models() {
+    const auto watch = [&](const Lm& lm) -> Result<const Lm*> {
+      const Lm* inner = &lm;
+      if (prepared_.log) {
+        CacheOptions options;
+        options.file = prepared_.log->file();
+        Result<std::unique_ptr<CachedLm>> cached = CachedLm::open(
+            std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &lm), std::move(options));
+        if (!cached) return cached.error();
+        kept_.push_back(*std::move(cached));
+        inner = kept_.back().get();
+      }
+      watched_.push_back(std::make_unique<ObservedLm>(*inner));
+      return static_cast<const Lm*>(watched_.back().get());
+    };
+    Result<const Lm*> main = watch(*models_.main);
+    if (!main) return main.error();
+    measured_ = *main;
+    for (const auto& [name, lm] : models_.named) {
+      Result<const Lm*> named = watch(*lm);
+      if (!named) return named.error();
+      measured_named_[name] = *named;
+    }
+    return {};
+  }
+
   Evaluator evaluator(std::stop_token stop) const {
     EvaluatorOptions options;
     options.threads = prepared_.task.threads;
     options.seed = prepared_.task.seed;
-    options.models = models_.named;
+    options.models = measured_named_;
     options.observer = progress_.observer();
     options.stop = std::move(stop);
-    return Evaluator(*models_.main, std::move(options));
+    return Evaluator(*measured_, std::move(options));
   }
 
   Evaluation evaluate(const Program& program, const Examples& examples,
@@ -285,27 +358,49 @@ class Run {
     return {};
   }
 
-  Result<Optimized> search() {
+  Task task() const {
+    return {.train = prepared_.splits.of(Split::train),
+            .val = prepared_.splits.of(Split::val),
+            .metric = prepared_.metric,
+            .goals = prepared_.task.goals};
+  }
+
+  SearchOptions search_options() const {
     SearchOptions options;
     options.seed = prepared_.task.seed;
     options.threads = prepared_.task.threads;
     options.budget = prepared_.task.budget;
+    options.budget.prices = models_.prices;
     options.race.enabled = prepared_.task.race;
     options.space = prepared_.space;
     options.teacher = prepared_.teacher;
     options.teacher_lm = models_.teacher;
     options.log = prepared_.log.get();
-    options.purpose = prepared_.task.optimizer + " " + prepared_.task.optimizer_options.to_json();
+    options.purpose = prepared_.task.optimizer;
+    const Value& optimizer_options = prepared_.task.optimizer_options;
+    if (optimizer_options.size() > 0) options.purpose += " " + optimizer_options.to_json();
     options.proposer_lm = models_.proposer;
     options.models = models_.named;
     options.observer = progress_.observer();
     options.stop = signals_.token();
-    Task task{.train = prepared_.splits.of(Split::train),
-              .val = prepared_.splits.of(Split::val),
-              .metric = prepared_.metric,
-              .goals = prepared_.task.goals};
-    return optimize(prepared_.student, std::move(task), *models_.main, *prepared_.optimizer,
-                    std::move(options));
+    return options;
+  }
+
+  // From what measuring the test examples took, without a call of its own.
+  void tell_estimate(const std::optional<Evaluation>& before) {
+    if (is_quiet_ || !before) return;
+    EstimateOptions options;
+    for (const auto& lm : watched_) options.known.merge(lm->observations());
+    if (options.known.empty()) return;
+    const auto full =
+        std::count_if(before->rollouts.begin(), before->rollouts.end(),
+                      [](const Rollout& run) { return run.score && *run.score >= 1; });
+    options.success =
+        (static_cast<double>(full) + 0.5) / (static_cast<double>(before->rollouts.size()) + 1);
+    options.text_probes = 0;
+    const Result<Estimate> expected = estimate(prepared_.student, task(), *models_.main,
+                                               *prepared_.optimizer, search_options(), options);
+    if (expected) progress_.notice("the search is expected to take " + estimate_line(*expected));
   }
 
   // When not one candidate could be run, the reason is the answer, and not that the baseline is
@@ -334,6 +429,7 @@ class Run {
     report_.val_after = trial_score(optimized.best);
     report_.seconds = optimized.seconds;
     report_.usage += optimized.usage;
+    report_.money += optimized.money;
     report_.trials = optimized.trials.size();
     report_.best_origin = optimized.best.origin;
     report_.goals = prepared_.task.goals;
@@ -363,7 +459,12 @@ class Run {
   }
 
   void count(const Evaluation& evaluation) {
-    report_.usage += evaluation.usage();
+    const Usage usage = evaluation.usage();
+    report_.usage += usage;
+    report_.money +=
+        search_options()
+            .budget.price_of(models_.main->info().identity)
+            .of(usage.prompt_tokens, usage.generated_tokens + usage.cached_generated_tokens);
     report_.failures += evaluation.failures();
     report_.parse_failures += evaluation.parse_failures();
   }
@@ -397,6 +498,11 @@ class Run {
   const OpenedModels& models_;
   Progress& progress_;
   const StopOnSignal& signals_;
+  bool is_quiet_;
+  std::vector<std::unique_ptr<CachedLm>> kept_;
+  std::vector<std::unique_ptr<ObservedLm>> watched_;
+  const Lm* measured_ = nullptr;
+  std::map<std::string, const Lm*, std::less<>> measured_named_;
   SystemClock clock_;
   Report report_;
 };
@@ -420,7 +526,10 @@ int run_optimize(const OptimizeFlags& flags) {
 
   Result<TaskSpec> task = task_from(flags);
   if (!task) return fail(task.error());
-  Result<Prepared> prepared = prepare(*std::move(task));
+  // Without prefixes of earlier calls, what a run that goes on computes does not differ in a bit
+  // from what an uninterrupted one did.
+  task->model_settings.keep_prefixes = !task->log;
+  Result<Prepared> prepared = prepare(*std::move(task), flags.dry_run);
   if (!prepared) return fail(prepared.error());
   for (const std::string& notice : prepared->splits.notices) progress.notice(notice);
 
@@ -430,7 +539,18 @@ int run_optimize(const OptimizeFlags& flags) {
   const Result<OpenedModels> opened = open_all(*prepared, models);
   progress.clear();
   if (!opened) return fail(opened.error());
-  const Result<Report> report = Run(*prepared, models, *opened, progress, signals)();
+  Run run(*prepared, models, *opened, progress, signals, flags.quiet);
+  if (flags.dry_run) {
+    const Result<Estimate> expected = run.rehearse();
+    progress.clear();
+    if (!expected) return fail(expected.error());
+    const bool race = prepared->task.race;
+    const std::string text =
+        flags.json ? estimate_json(*expected, race) + "\n" : estimate_text(*expected, race);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    return std::fflush(stdout) == 0 ? kOk : kFailed;
+  }
+  const Result<Report> report = run();
   progress.clear();
   if (!report) return fail(report.error());
   const std::string text = flags.json ? report_json(*report) + "\n" : report_text(*report);

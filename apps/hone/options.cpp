@@ -19,6 +19,7 @@ namespace {
 constexpr const char* kOptimizeExamples = R"x(Examples:
   hone optimize triage.toml
   hone optimize triage.toml --optimizer bootstrap_few_shot --budget-seconds 60
+  hone optimize triage.toml --dry-run
   hone optimize --signature "text -> label: enum(positive, negative)" --instructions "Is the review good?" \
     --train train.jsonl --val dev.jsonl --test test.jsonl --metric exact_match:label --out reviews.hone.json
   hone optimize triage.toml --goal 'score - 0.1*prompt_tokens/1000' --within 'generated_tokens < 50'
@@ -47,6 +48,14 @@ constexpr const char* kSpaceExamples = R"x(Examples:
   hone space triage.toml
   hone space triage.toml --keep '*.demos' --narrow '*.format=completion,json' --json
   hone optimize triage.toml --optimizer bootstrap_tpe --keep '*.demos' --narrow '*.format=completion,json'
+)x";
+
+constexpr const char* kStudyExamples = R"x(Examples:
+  hone study list studies/
+  hone study show triage.db
+  hone study trials triage.db
+  hone study diff triage.db 0 7
+  hone study export triage.db --format svg --out triage.svg
 )x";
 
 constexpr const char* kExamples = R"x(Examples:
@@ -125,6 +134,8 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--out", flags.out, "Where the tuned program goes (*.hone.json)");
   app->add_option("--log", flags.log,
                   "Study log: keeps every trial and reply; the same command goes on after a kill");
+  app->add_flag("--dry-run", flags.dry_run,
+                "Says what it would take, after a handful of calls, and ends");
   app->add_flag("--json", flags.json, "Report as one JSON object on standard output");
   app->add_flag("--quiet", flags.quiet, "No progress");
 }
@@ -184,6 +195,39 @@ void add_space(CLI::App& root, SpaceFlags& flags) {
   app->add_flag("--json", flags.json, "As one JSON list on standard output");
 }
 
+void add_study(CLI::App& root, StudyFlags& flags) {
+  CLI::App* app = root.add_subcommand("study", "Look at the log of an optimization");
+  app->footer(kStudyExamples);
+  app->require_subcommand(1);
+  const auto action = [&](const char* name, const char* help, StudyAction value) {
+    CLI::App* sub = app->add_subcommand(name, help);
+    sub->callback([&flags, value] { flags.action = value; });
+    return sub;
+  };
+  const auto with_json = [&](CLI::App* sub) {
+    sub->add_flag("--json", flags.json, "One JSON value on standard output");
+    return sub;
+  };
+  const auto with_file = [&](CLI::App* sub) {
+    sub->add_option("FILE", flags.file, "Study log (of `hone optimize --log`)")->required();
+    return sub;
+  };
+  with_json(action("list", "One line a study", StudyAction::list))
+      ->add_option("PLACE", flags.places, "Study logs, or folders of them (default: this folder)");
+  with_json(with_file(
+      action("show", "What was asked, how far it is, the best, a picture", StudyAction::show)));
+  with_json(with_file(action("trials", "One line a trial", StudyAction::trials)));
+  CLI::App* diff = with_file(action("diff", "What two trials differ in", StudyAction::diff));
+  diff->add_option("A", flags.a, "Number of a trial")->required();
+  diff->add_option("B", flags.b, "Number of another")->required();
+  with_json(diff);
+  CLI::App* write = with_file(
+      action("export", "Everything as JSON, trials as CSV, a picture as SVG", StudyAction::write));
+  write->add_option("--format", flags.format, "json (default), csv or svg")
+      ->check(CLI::IsMember({"json", "csv", "svg"}));
+  write->add_option("--out", flags.out, "Where it goes; without it, standard output");
+}
+
 // The innermost subcommand that was reached.
 const CLI::App& reached(const CLI::App& root) {
   const CLI::App* app = &root;
@@ -217,11 +261,16 @@ int refuse_word(const CLI::App& app, const std::string& word) {
 
 // CLI11 says of a misspelt command that one is required; near names help more.
 std::optional<int> refuse_command(const std::vector<std::string>& words) {
-  static const std::vector<std::string> commands = {"optimize", "eval", "run", "models", "space"};
+  static const std::vector<std::string> commands = {"optimize", "eval",  "run",
+                                                    "models",   "space", "study"};
   static const std::vector<std::string> models = {"list", "pull", "path", "tune"};
-  const bool is_nested = words.size() > 1 && words[0] == "models";
+  static const std::vector<std::string> study = {"list", "show", "trials", "diff", "export"};
+  const std::vector<std::string>* nested = words[0] == "models"  ? &models
+                                           : words[0] == "study" ? &study
+                                                                 : nullptr;
+  const bool is_nested = words.size() > 1 && nested != nullptr;
   const std::string& word = words[is_nested ? 1 : 0];
-  const std::vector<std::string>& known = is_nested ? models : commands;
+  const std::vector<std::string>& known = is_nested ? *nested : commands;
   if (word.starts_with("-") || std::find(known.begin(), known.end(), word) != known.end()) {
     return std::nullopt;
   }
@@ -242,6 +291,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   RunFlags run;
   ModelsFlags models;
   SpaceFlags space;
+  StudyFlags study;
 
   CLI::App root(
       "hone finds the prompts, demonstrations and settings that make a language model do a task "
@@ -255,6 +305,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   add_run(root, run);
   add_models(root, models);
   add_space(root, space);
+  add_study(root, study);
 
   if (words.empty()) {
     std::fputs(root.help().c_str(), stderr);
@@ -277,7 +328,8 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   if (name == "eval") return Command(std::move(eval));
   if (name == "run") return Command(std::move(run));
   if (name == "models") return Command(std::move(models));
-  return Command(std::move(space));
+  if (name == "space") return Command(std::move(space));
+  return Command(std::move(study));
 }
 
 }  // namespace hone::cli

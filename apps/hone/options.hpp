@@ -54,6 +54,7 @@ struct OptimizeFlags {
   std::vector<std::string> narrow;  // "GLOB=value,value"
   std::optional<std::filesystem::path> out;
   std::optional<std::filesystem::path> log;
+  bool dry_run = false;
   bool json = false;
   bool quiet = false;
 };
@@ -94,7 +95,21 @@ struct SpaceFlags {
   bool json = false;
 };
 
-using Command = std::variant<OptimizeFlags, EvalFlags, RunFlags, ModelsFlags, SpaceFlags>;
+enum class StudyAction { list, show, trials, diff, write };
+
+struct StudyFlags {
+  StudyAction action = StudyAction::list;
+  std::vector<std::filesystem::path> places;  // of list: files, and folders of them
+  std::filesystem::path file;                 // of the others
+  std::size_t a = 0;                          // trials of diff
+  std::size_t b = 0;
+  std::string format = "json";  // of write: csv, json, svg
+  std::optional<std::filesystem::path> out;
+  bool json = false;
+};
+
+using Command =
+    std::variant<OptimizeFlags, EvalFlags, RunFlags, ModelsFlags, SpaceFlags, StudyFlags>;
 
 // A command to carry out, or the exit code when all is said already (help, version, a bad option).
 std::variant<Command, int> parse_command_line(int argc, char** argv);
@@ -104,5 +119,6 @@ int run_eval(const EvalFlags& flags);
 int run_program(const RunFlags& flags);
 int run_models(const ModelsFlags& flags);
 int run_space(const SpaceFlags& flags);
+int run_study(const StudyFlags& flags);
 
 }  // namespace hone::cli

@@ -1,6 +1,7 @@
 #include "hone/report.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "hone/base/text.hpp"
@@ -65,6 +66,11 @@ std::string usage_line(const Usage& usage) {
          " generated\n";
 }
 
+std::string money_text(double money) {
+  const double cents = money < 1 ? 1e4 : 1e2;
+  return number_text(std::round(money * cents) / cents);
+}
+
 }  // namespace
 
 SplitScore split_score(const Evaluation& evaluation) {
@@ -112,6 +118,7 @@ std::string report_text(const Report& report) {
           std::to_string(report.trials) + " trials), " + duration_text(report.total_seconds) +
           " in all\n";
   text += usage_line(report.usage);
+  if (report.money > 0) text += "Money: " + money_text(report.money) + "\n";
   if (!report.stop_reason.empty()) text += "Stopped early: " + report.stop_reason + "\n";
   if (report.failures > 0) {
     text += grouped(static_cast<long long>(report.failures)) + " runs failed, " +
@@ -126,6 +133,25 @@ std::string report_text(const Report& report) {
   text += "\nSaved as " + report.out.string() + "\n";
   if (!report.next.empty()) text += "Next:   " + report.next + "\n";
   return text;
+}
+
+std::string estimate_line(const Estimate& estimate) {
+  std::string text = grouped(estimate.lm_calls) + " LM calls, " + grouped(estimate.prompt_tokens) +
+                     " prompt tokens, " + grouped(estimate.generated_tokens) +
+                     " generated, about " + duration_text(estimate.seconds);
+  if (estimate.money > 0) text += ", money " + money_text(estimate.money);
+  return text;
+}
+
+std::string estimate_text(const Estimate& estimate, bool race) {
+  return "Expected: " + estimate_line(estimate) + "\n          " + std::to_string(estimate.trials) +
+         " trials; with the test examples before and after\n" +
+         (race ? "          racing stops losers early, by chance: with --race off it takes more, "
+                 "and "
+                 "the estimate is closer\n"
+               : "") +
+         "Nothing was started; finding this out took " + std::to_string(estimate.probe_calls) +
+         " calls.\n";
 }
 
 std::string evaluation_text(const std::string& metric, const Evaluation& evaluation,

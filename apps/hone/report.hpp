@@ -12,6 +12,7 @@
 #include "hone/core/value.hpp"
 #include "hone/eval/evaluator.hpp"
 #include "hone/front_report.hpp"
+#include "hone/optimize/estimate.hpp"
 
 namespace hone::cli {
 
@@ -44,6 +45,7 @@ struct Report {
   double seconds = 0;        // of the search
   double total_seconds = 0;  // with measuring the test split, without loading the model
   Usage usage;               // of everything
+  double money = 0;
   std::size_t failures = 0;
   std::size_t parse_failures = 0;
   std::size_t trials = 0;
@@ -72,6 +74,11 @@ std::string evaluation_json(const std::string& metric, const std::string& model,
                             const Evaluation& evaluation, double seconds);
 std::string evaluation_text(const std::string& metric, const Evaluation& evaluation,
                             double seconds);
+
+// What an optimization would take; `race`: losers stop early, so that it is likely less.
+std::string estimate_line(const Estimate& estimate);
+std::string estimate_text(const Estimate& estimate, bool race);
+std::string estimate_json(const Estimate& estimate, bool race);
 
 // The most memory this process has had, in MiB.
 double peak_rss_mb();

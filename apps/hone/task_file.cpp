@@ -1,3 +1,4 @@
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -67,8 +68,8 @@ void read_budget(const Value& table, Budget& budget, FileFaults& faults) {
   budget.tokens = reader.whole("tokens");
   budget.seconds = reader.number("seconds");
   budget.money = reader.number("money");
-  budget.price_per_million_prompt_tokens = reader.number("price_prompt").value_or(0);
-  budget.price_per_million_generated_tokens = reader.number("price_generated").value_or(0);
+  budget.price.prompt = reader.number("price_prompt").value_or(0);
+  budget.price.generated = reader.number("price_generated").value_or(0);
   faults.add(reader);
 }
 
@@ -86,6 +87,21 @@ void read_narrow(TableReader& top, TaskSpec& task) {
     } else {
       top.fault("narrow." + glob + ": expected a list of values");
     }
+  }
+}
+
+void read_prices(const Value& table, const std::function<std::string(const std::string&)>& model,
+                 TaskSpec& task, TableReader& top, FileFaults& faults) {
+  if (table.is_null()) return;
+  if (!table.is_object()) {
+    top.fault("prices: expected a table such as {smollm2 = {prompt = 0.1, generated = 0.4}}");
+    return;
+  }
+  for (const auto& [name, value] : table.as_object()) {
+    TableReader reader(value, "prices." + name);
+    task.prices[model(name)] = {reader.number("prompt").value_or(0),
+                                reader.number("generated").value_or(0)};
+    faults.add(reader);
   }
 }
 
@@ -162,6 +178,9 @@ Result<TaskSpec> read_task_file(const fs::path& file) {
   } else {
     top.fault(goals.error().text());
   }
+  read_prices(
+      top.raw("prices"), [&](const std::string& spec) { return model_from(spec, folder); }, task,
+      top, faults);
   task.keep = top.texts("keep");
   task.freeze = top.texts("freeze");
   read_narrow(top, task);

@@ -187,9 +187,8 @@ Result<TaskSpec> task_from(const OptimizeFlags& flags) {
   take(task.budget.tokens, flags.budget_tokens);
   take(task.budget.seconds, flags.budget_seconds);
   take(task.budget.money, flags.budget_money);
-  if (flags.price_prompt) task.budget.price_per_million_prompt_tokens = *flags.price_prompt;
-  if (flags.price_generated)
-    task.budget.price_per_million_generated_tokens = *flags.price_generated;
+  if (flags.price_prompt) task.budget.price.prompt = *flags.price_prompt;
+  if (flags.price_generated) task.budget.price.generated = *flags.price_generated;
   if (flags.race) task.race = *flags.race == "on";
   if (!flags.goals.empty() || !flags.within.empty()) {
     Result<Goals> goals = goals_from(flags.goals, flags.within);

@@ -47,7 +47,7 @@ struct SplitSpec {
 //   hone/program/program_file.hpp [data]        train, val, test = a file or a list of files; limit
 //   = 100, or {train = 100, …} [optimizer]   name, and its options [budget] calls, tokens, seconds,
 //   money, price_prompt, price_generated (of a million tokens) [models] name = a model, for steps
-//   that ask for one by name
+//   that ask for one by name [prices] model = {prompt = …, generated = …}
 // Paths are relative to the file. A *.hone.json stands for a task that has its program alone.
 struct TaskSpec {
   std::filesystem::path file;  // empty when all is from flags
@@ -65,6 +65,7 @@ struct TaskSpec {
   std::uint64_t seed = 0;
   std::size_t threads = 8;
   Budget budget;
+  std::map<std::string, Price> prices;  // by model spec, or by a name of [models]
   bool race = true;
   Goals goals;
   std::vector<std::string> keep;

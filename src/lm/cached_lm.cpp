@@ -1,5 +1,6 @@
 #include "hone/lm/cached_lm.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -65,6 +66,7 @@ class CachedBatch {
   void board(std::span<const std::size_t> indices);
   void ask_file();
   void ask_model();
+  std::size_t save(std::vector<Result<LmReply>>& answers) const;
   std::vector<std::size_t> follow();
   void land(Leader& leader, const Result<LmReply>& result);
   void take(std::size_t index, const LmReply& reply);
@@ -154,18 +156,40 @@ void CachedBatch::ask_model() {
     if (answer && answer->usage.seconds <= 0) answer->usage.seconds = waited;
   }
 
-  std::vector<std::pair<Hash, LmReply>> worth_saving;
+  const std::size_t failures = save(answers);
   for (std::size_t i = 0; i < leaders_.size(); ++i) {
     land(leaders_[i], answers[i]);
-    if (cache_.file != nullptr && answers[i] && fits_json(*answers[i]))
-      worth_saving.emplace_back(leaders_[i].key, *answers[i]);
     results_[leaders_[i].index] = std::move(answers[i]);
   }
   leaders_.clear();
-  const std::size_t failures = worth_saving.empty() ? 0 : cache_.file->save(worth_saving);
   const std::lock_guard lock(cache_.mutex);
   cache_.stats.misses += misses.size();
   cache_.stats.file_failures += failures;
+}
+
+// The number of answers that could not be saved.
+std::size_t CachedBatch::save(std::vector<Result<LmReply>>& answers) const {
+  if (cache_.file == nullptr) return 0;
+  const bool was_stopped = std::any_of(answers.begin(), answers.end(), [](const auto& answer) {
+    return !answer && answer.error().kind == ErrorKind::stopped;
+  });
+  // What a model that computes requests together says may depend, in the last bits, on their
+  // company. Half a batch would leave the next run the other half alone.
+  if (was_stopped && cache_.inner->info().likes_batches) return 0;
+  std::vector<std::pair<Hash, LmReply>> worth_saving;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < leaders_.size(); ++i) {
+    if (!answers[i] || !fits_json(*answers[i])) continue;
+    worth_saving.emplace_back(leaders_[i].key, *answers[i]);
+    places.push_back(i);
+  }
+  if (worth_saving.empty()) return 0;
+  const std::size_t failures = cache_.file->save(worth_saving);
+  if (failures == 0) {
+    for (std::size_t k = 0; k < places.size(); ++k)
+      answers[places[k]] = std::move(worth_saving[k].second);
+  }
+  return failures;
 }
 
 // Gives back the requests whose flight was stopped by its own caller: this one did not ask for

@@ -1,35 +1,75 @@
 #include "hone/optimize/budget.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "hone/base/text.hpp"
 
+#include "optimize/prompt_bytes.hpp"
+
 namespace hone {
+namespace {
 
-Meter::Meter(Budget budget, const Clock& clock)
-    : budget_(budget), clock_(&clock), start_(clock.now()) {}
+// Before anything is known of a model's tokens: English in the tokenizers in use.
+constexpr double kTokensPerByte = 0.25;
 
-Meter::Admission Meter::admit(const Hash& key) {
-  const std::lock_guard lock(mutex_);
-  if (seen_.contains(key)) return Admission::known;
-  if (spent_locked()) return Admission::refused;
-  seen_.insert(key);
-  ++admitted_;
-  return Admission::fresh;
+// Whether a cache answered or not: a resumed run is to spend like the first one.
+std::int64_t generated(const Usage& usage) {
+  return usage.generated_tokens + usage.cached_generated_tokens;
 }
 
-void Meter::charge(const Usage& usage) {
+}  // namespace
+
+Price Budget::price_of(std::string_view identity) const {
+  const auto found = prices.find(identity);
+  return found == prices.end() ? price : found->second;
+}
+
+Meter::Meter(Budget budget, const Clock& clock)
+    : budget_(std::move(budget)), clock_(&clock), start_(clock.now()) {}
+
+Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Price& price) {
   const std::lock_guard lock(mutex_);
-  usage_ += usage;
+  if (seen_.contains(key)) return {.admission = Admission::known};
+  if (spent_locked()) return {};
+  Ticket ticket{.admission = Admission::fresh, .prompt_bytes = prompt_bytes, .price = price};
+  const double per_byte = settled_bytes_ == 0 ? kTokensPerByte
+                                              : static_cast<double>(usage_.prompt_tokens) /
+                                                    static_cast<double>(settled_bytes_);
+  const auto prompt =
+      static_cast<std::int64_t>(std::llround(per_byte * static_cast<double>(prompt_bytes)));
+  const std::int64_t reply = settled_ == 0 ? 0 : generated(usage_) / settled_;
+  ticket.expected_tokens = prompt + reply;
+  ticket.expected_money = price.of(prompt, reply);
+  if (budget_.tokens &&
+      tokens_locked() + expected_tokens_ + ticket.expected_tokens > *budget_.tokens) {
+    shortage_ = Shortage::tokens;
+  } else if (budget_.money && money_ + expected_money_ + ticket.expected_money > *budget_.money) {
+    shortage_ = Shortage::money;
+  }
+  if (shortage_ != Shortage::none) return {};
+  seen_.insert(key);
+  ++admitted_;
+  expected_tokens_ += ticket.expected_tokens;
+  expected_money_ += ticket.expected_money;
+  return ticket;
+}
+
+void Meter::settle(const Ticket& ticket, const std::optional<Usage>& usage) {
+  const std::lock_guard lock(mutex_);
+  expected_tokens_ -= ticket.expected_tokens;
+  expected_money_ -= ticket.expected_money;
+  if (!usage) return;
+  usage_ += *usage;
+  money_ += ticket.price.of(usage->prompt_tokens, generated(*usage));
+  ++settled_;
+  settled_bytes_ += ticket.prompt_bytes;
 }
 
 double Meter::money() const {
-  const Usage spent = usage();
-  return (static_cast<double>(spent.prompt_tokens) * budget_.price_per_million_prompt_tokens +
-          static_cast<double>(spent.generated_tokens) *
-              budget_.price_per_million_generated_tokens) /
-         1e6;
+  const std::lock_guard lock(mutex_);
+  return money_;
 }
 
 double Meter::seconds() const {
@@ -41,20 +81,14 @@ Usage Meter::usage() const {
   return usage_;
 }
 
-std::optional<std::int64_t> Meter::calls_left() const {
-  const std::lock_guard lock(mutex_);
-  if (!budget_.lm_calls) return std::nullopt;
-  return std::max<std::int64_t>(0, *budget_.lm_calls - admitted_);
+std::int64_t Meter::tokens_locked() const {
+  return usage_.prompt_tokens + generated(usage_);
 }
 
 bool Meter::spent_locked() const {
-  const double money =
-      (static_cast<double>(usage_.prompt_tokens) * budget_.price_per_million_prompt_tokens +
-       static_cast<double>(usage_.generated_tokens) * budget_.price_per_million_generated_tokens) /
-      1e6;
-  return (budget_.lm_calls && admitted_ >= *budget_.lm_calls) ||
-         (budget_.tokens && usage_.prompt_tokens + usage_.generated_tokens >= *budget_.tokens) ||
-         (budget_.money && money >= *budget_.money) ||
+  return shortage_ != Shortage::none || (budget_.lm_calls && admitted_ >= *budget_.lm_calls) ||
+         (budget_.tokens && tokens_locked() >= *budget_.tokens) ||
+         (budget_.money && money_ >= *budget_.money) ||
          (budget_.seconds && seconds() >= *budget_.seconds);
 }
 
@@ -68,14 +102,19 @@ std::string Meter::reason() const {
   if (budget_.lm_calls && admitted_ >= *budget_.lm_calls) {
     return "the budget of " + std::to_string(*budget_.lm_calls) + " LM calls is spent";
   }
-  if (budget_.tokens && usage_.prompt_tokens + usage_.generated_tokens >= *budget_.tokens) {
-    return "the budget of " + std::to_string(*budget_.tokens) + " tokens is spent";
-  }
   if (budget_.seconds && seconds() >= *budget_.seconds) {
     return "the budget of " + number_text(*budget_.seconds) + " seconds is spent";
   }
-  return spent_locked() ? "the budget of " + number_text(*budget_.money) + " in money is spent"
-                        : std::string();
+  if (budget_.tokens && tokens_locked() >= *budget_.tokens) {
+    return "the budget of " + std::to_string(*budget_.tokens) + " tokens is spent";
+  }
+  if (budget_.money && money_ >= *budget_.money)
+    return "the budget of " + number_text(*budget_.money) + " in money is spent";
+  if (shortage_ == Shortage::none) return {};
+  return "what is left of the budget of " +
+         (shortage_ == Shortage::tokens ? std::to_string(*budget_.tokens) + " tokens"
+                                        : number_text(*budget_.money) + " in money") +
+         " does not reach for another call";
 }
 
 std::vector<Result<LmReply>> MeteredLm::complete(std::span<const LmRequest> requests,
@@ -83,19 +122,22 @@ std::vector<Result<LmReply>> MeteredLm::complete(std::span<const LmRequest> requ
   std::vector<Result<LmReply>> replies;
   replies.reserve(requests.size());
   std::vector<LmRequest> admitted;
-  std::vector<std::pair<std::size_t, Meter::Admission>> places;
+  std::vector<std::pair<std::size_t, Meter::Ticket>> places;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    const Meter::Admission admission = meter_->admit(request_key(inner_->info(), requests[i]));
-    if (admission != Meter::Admission::refused) {
+    const Meter::Ticket ticket = meter_->admit(request_key(inner_->info(), requests[i]),
+                                               prompt_bytes(requests[i].prompt), price_);
+    if (ticket.admission != Meter::Admission::refused) {
       admitted.push_back(requests[i]);
-      places.emplace_back(i, admission);
+      places.emplace_back(i, ticket);
     }
     replies.emplace_back(stopped("budget", "the budget is spent"));
   }
   std::vector<Result<LmReply>> answered = inner_->complete(admitted, std::move(stop));
   for (std::size_t i = 0; i < answered.size(); ++i) {
-    const auto& [place, admission] = places[i];
-    if (answered[i] && admission == Meter::Admission::fresh) meter_->charge(answered[i]->usage);
+    const auto& [place, ticket] = places[i];
+    if (ticket.admission == Meter::Admission::fresh) {
+      meter_->settle(ticket, answered[i] ? std::optional(answered[i]->usage) : std::nullopt);
+    }
     replies[place] = std::move(answered[i]);
   }
   return replies;

@@ -157,6 +157,7 @@ Trial Contender::trial(std::size_t number, std::span<const std::size_t> order,
   trial.excess = aims.goals.excess(trial.measures);
   trial.examples = rollouts.size();
   trial.failures = evaluation.failures();
+  trial.parse_failures = Evaluation{rollouts_}.parse_failures();
   trial.usage = Evaluation{rollouts_}.usage();
   const bool was_stopped =
       std::any_of(rollouts_.begin(), rollouts_.end(), [](const Rollout& rollout) {

@@ -39,6 +39,7 @@ Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
     if (Result<void> ran = optimizer.run(search); !ran && ran.error().kind != ErrorKind::stopped)
       return ran.error();
   }
+  search.conclude();
   const Trial& best = search.best() ? *search.best() : *baseline;
   Result<Program> program = best.program.value_or(student).with(best.candidate);
   if (!program) return program.error();
@@ -47,6 +48,7 @@ Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                 .best = best,
                 .trials = search.trials(),
                 .usage = search.meter().usage(),
+                .money = search.meter().money(),
                 .seconds = search.meter().seconds(),
                 .front = front_of(search.trials(), search.goals()),
                 .stop_reason = search.stop_reason()};

@@ -5,10 +5,12 @@
 #include <utility>
 
 #include "hone/base/clock.hpp"
+#include "hone/base/version.hpp"
 #include "hone/eval/calibrate.hpp"
 #include "hone/lm/cached_lm.hpp"
 
 #include "optimize/contender.hpp"
+#include "optimize/search_log.hpp"
 
 namespace hone {
 
@@ -25,34 +27,39 @@ std::vector<std::string> model_names(const SearchOptions& options) {
   return names;
 }
 
-Prices prices_of(const SearchOptions& options) {
-  return {.own = {options.budget.price_per_million_prompt_tokens,
-                  options.budget.price_per_million_generated_tokens},
-          .named = {}};
+Prices prices_of(const SearchOptions& options, const Lm& lm) {
+  const auto price = [&](const Lm& model) {
+    const Price own = options.budget.price_of(model.info().identity);
+    return Prices::Price{own.prompt, own.generated};
+  };
+  Prices prices{.own = price(lm), .named = {}};
+  for (const auto& [name, named] : options.models) prices.named.emplace(name, price(*named));
+  return prices;
 }
 
 bool has_prices(const SearchOptions& options) {
-  const Prices prices = prices_of(options);
-  return prices.own.prompt > 0 || prices.own.generated > 0 || !prices.named.empty();
+  const Price& usual = options.budget.price;
+  return usual.prompt > 0 || usual.generated > 0 || !options.budget.prices.empty();
 }
 
 // A model as a search sees it: what it answered before is free, everything else is metered.
 class SearchLm {
  public:
   // Replies are kept in `file` too, where there is one.
-  static Result<std::unique_ptr<SearchLm>> make(const Lm& inner, Meter& meter,
+  static Result<std::unique_ptr<SearchLm>> make(const Lm& inner, Meter& meter, const Price& price,
                                                 std::optional<std::filesystem::path> file) {
     Result<std::unique_ptr<CachedLm>> cached =
         CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
                        {kCacheBytes, std::move(file)});
     if (!cached) return cached.error();
-    return std::unique_ptr<SearchLm>(new SearchLm(*std::move(cached), meter));
+    return std::unique_ptr<SearchLm>(new SearchLm(*std::move(cached), meter, price));
   }
   const Lm& get() const { return metered_; }
+  std::size_t lost_replies() const { return cached_->stats().file_failures; }
 
  private:
-  SearchLm(std::unique_ptr<CachedLm> cached, Meter& meter)
-      : cached_(std::move(cached)), metered_(*cached_, meter) {}
+  SearchLm(std::unique_ptr<CachedLm> cached, Meter& meter, const Price& price)
+      : cached_(std::move(cached)), metered_(*cached_, meter, price) {}
 
   std::unique_ptr<CachedLm> cached_;
   MeteredLm metered_;
@@ -61,14 +68,15 @@ class SearchLm {
 }  // namespace
 
 struct Search::State {
-  State(const Program& given_student, Task given_task, SearchOptions given_options)
+  State(const Program& given_student, Task given_task, const Lm& lm, SearchOptions given_options)
       : student(given_student),
         teacher(given_options.teacher.value_or(given_student)),
         task(std::move(given_task)),
         options(std::move(given_options)),
-        aims{task.goals, prices_of(options)},
+        aims{task.goals, prices_of(options, lm)},
         space(options.space.value_or(Space::of(student)).with_models(model_names(options))),
-        meter(options.budget, clock) {
+        meter(options.budget, clock),
+        log(options.log, meter, [this](std::string message) { notice(std::move(message)); }) {
     order_examples();
   }
 
@@ -80,6 +88,7 @@ struct Search::State {
   Aims aims;
   Space space;
   Meter meter;
+  SearchLog log;
   std::map<const Lm*, std::unique_ptr<SearchLm>> models;
   std::optional<Evaluator> evaluator;
   std::optional<Evaluator> teacher_evaluator;
@@ -88,15 +97,14 @@ struct Search::State {
   Examples race_val;
   std::vector<Trial> trials;
   std::map<Hash, std::size_t> measured;  // proposed candidate -> trial
-  std::size_t phases = 0;
-  bool log_failed = false;
 
   // Precondition: open_model() succeeded for it.
   const Lm& model(const Lm& lm) const { return models.at(&lm)->get(); }
   Result<void> open_model(const Lm& lm) {
     if (models.contains(&lm)) return {};
     Result<std::unique_ptr<SearchLm>> made =
-        SearchLm::make(lm, meter, options.log ? options.log->file() : std::nullopt);
+        SearchLm::make(lm, meter, options.budget.price_of(lm.info().identity),
+                       options.log ? options.log->file() : std::nullopt);
     if (!made) return made.error();
     models.emplace(&lm, *std::move(made));
     return {};
@@ -111,15 +119,17 @@ struct Search::State {
     evaluator_options.stop = options.stop;
     return Evaluator(model(lm), std::move(evaluator_options));
   }
-  // A log that cannot be written must not end the search; it is said once.
-  void log(std::string_view kind, std::string_view key, const Value& body) {
-    if (!options.log || log_failed) return;
-    if (Result<bool> written = options.log->append(kind, key, body); !written) {
-      log_failed = true;
-      emit(Notice{"the study log is no longer written: " + written.error().text()});
-    }
+  Result<void> open_study(const Lm& lm);
+  // After models were asked.
+  void watch_replies() {
+    std::size_t lost = 0;
+    for (const auto& [lm, model] : models) lost += model->lost_replies();
+    log.replies_lost(lost);
   }
-  Result<void> check_study(const Lm& lm);
+  void notice(std::string message) {
+    log.notice(message);
+    emit(Notice{std::move(message)});
+  }
   void emit(const Event& event) const {
     if (options.observer) options.observer(event);
   }
@@ -277,13 +287,14 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
       tasks.push_back({&contender->measured_program(), &example, 0, std::nullopt});
   }
   std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
+  watch_replies();
   auto first = std::make_move_iterator(rollouts.begin());
   for (Contender* contender : contenders) {
     const auto last = first + static_cast<std::ptrdiff_t>(block.size());
     contender->add({first, last});
     first = last;
     if (Result<void> calibrated = contender->calibrate(met, *evaluator, task.metric); !calibrated) {
-      emit(Notice{"calibration was left out: " + calibrated.error().text()});
+      notice("calibration was left out: " + calibrated.error().text());
     }
   }
 }
@@ -298,61 +309,64 @@ const Trial& Search::State::finish(const Contender& contender, const Hash& propo
   measured.emplace(proposed, trial.number);
   const bool is_best = best() == &trial;
   if (options.log) {
-    Value::List scores;
-    for (const std::optional<double>& score : trial.scores)
-      scores.push_back(score ? Value(*score) : Value());
-    const Result<Program> program = student.with(trial.candidate);
-    const Usage spent = meter.usage();
-    log("trial", std::to_string(trial.number),
-        Value::object({{"origin", trial.origin},
-                       {"mean", trial.mean},
-                       {"examples", trial.examples},
-                       {"failures", trial.failures},
-                       {"complete", trial.complete},
-                       {"candidate", trial.candidate.to_json()},
-                       {"scores", Value(std::move(scores))},
-                       {"prompt", program ? first_prompt(*program) : std::string()},
-                       {"spent", Value::object({{"lm_calls", spent.lm_calls},
-                                                {"prompt_tokens", spent.prompt_tokens},
-                                                {"generated_tokens", spent.generated_tokens}})}}));
+    const Result<Program> program = base.value_or(student).with(trial.candidate);
+    log.trial(trial, is_best, program ? first_prompt(*program) : std::string());
   }
   emit(TrialFinished{trial.number, trial.origin, trial.mean, trial.examples, trial.complete,
                      is_best, is_best ? trial.mean : best_before});
   return trial;
 }
 
-// What makes two searches the same study. A log of another one would answer with trials that were
-// never run.
-Result<void> Search::State::check_study(const Lm& lm) {
+Result<void> Search::State::open_study(const Lm& lm) {
   if (!options.log) return {};
   const auto hash_examples = [](const Examples& examples) {
     Hasher hasher;
     for (const Example& example : examples) hasher.add(example.id());
     return Value(hasher.finish().hex());
   };
-  const Value study = Value::object({{"program", student.structure_hash().hex()},
-                                     {"start", student.candidate().hash().hex()},
-                                     {"train", hash_examples(task.train)},
-                                     {"val", hash_examples(task.val)},
-                                     {"metric", task.metric.name()},
-                                     {"goals", task.goals.text()},
-                                     {"model", lm.info().identity},
-                                     {"optimizer", options.purpose},
-                                     {"seed", static_cast<std::int64_t>(options.seed)}});
-  Result<bool> is_new = options.log->append("study", "identity", study);
-  if (!is_new) return is_new.error();
-  if (*is_new) return {};
-  const Result<std::vector<StudyRecord>> known = options.log->records("study");
-  if (!known) return known.error();
-  std::string differences;
-  for (const auto& [name, value] : study.as_object()) {
-    if (known->front().body.get(name) == value) continue;
-    differences += (differences.empty() ? "" : ", ") + name;
-  }
-  if (differences.empty()) return {};
-  const std::string place = options.log->file() ? options.log->file()->string() : "study log";
-  return bad_request(place, "belongs to another study (it differs in: " + differences +
-                                "); name another file, or go on with what it was made with");
+  const auto identity_of = [](const Lm* model) {
+    return model ? Value(model->info().identity) : Value();
+  };
+  Value::Object named;
+  for (const auto& [name, model] : options.models) named.emplace_back(name, model->info().identity);
+  const Value identity =
+      Value::object({{"program", student.structure_hash().hex()},
+                     {"start", student.candidate().hash().hex()},
+                     {"train", hash_examples(task.train)},
+                     {"val", hash_examples(task.val)},
+                     {"metric", task.metric.name()},
+                     {"goals", task.goals.text()},
+                     {"model", lm.info().identity},
+                     {"models", Value::object(std::move(named))},
+                     {"teacher", options.teacher ? Value(Hasher()
+                                                             .add(teacher.structure_hash())
+                                                             .add(teacher.candidate().hash())
+                                                             .finish()
+                                                             .hex())
+                                                 : Value()},
+                     {"teacher_model", identity_of(options.teacher_lm)},
+                     {"proposer_model", identity_of(options.proposer_lm)},
+                     {"space", hash_of(space.describe()).hex()},
+                     {"race", options.race.enabled},
+                     {"optimizer", options.purpose},
+                     {"seed", static_cast<std::int64_t>(options.seed)}});
+  const Value about = Value::object({{"signature", student.signature().to_string()},
+                                     {"program", student.describe()},
+                                     {"candidate", student.candidate().to_json()},
+                                     {"train_examples", task.train.size()},
+                                     {"val_examples", task.val.size()}});
+  const Budget& budget = options.budget;
+  const auto limit = [](const auto& value) { return value ? Value(*value) : Value(); };
+  const Value run =
+      Value::object({{"hone", std::string(version)},
+                     {"threads", options.threads},
+                     {"budget", Value::object({{"lm_calls", limit(budget.lm_calls)},
+                                               {"tokens", limit(budget.tokens)},
+                                               {"money", limit(budget.money)},
+                                               {"seconds", limit(budget.seconds)}})}});
+  Value::List examples;
+  for (const Example& example : task.val) examples.push_back(example.fields());
+  return log.open(identity, about, Value(std::move(examples)), run);
 }
 
 Search::Search(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -373,7 +387,7 @@ Result<std::unique_ptr<Search>> Search::make(const Program& student, Task task, 
     return bad_request("goals",
                        "money is named, but there are no prices of tokens: " + task.goals.text());
   }
-  auto state = std::make_unique<State>(student, std::move(task), std::move(options));
+  auto state = std::make_unique<State>(student, std::move(task), lm, std::move(options));
   for (const Lm* used : {&lm, state->options.teacher_lm, state->options.proposer_lm}) {
     if (!used) continue;
     if (Result<void> opened = state->open_model(*used); !opened) return opened.error();
@@ -381,7 +395,7 @@ Result<std::unique_ptr<Search>> Search::make(const Program& student, Task task, 
   for (const auto& [name, named] : state->options.models) {
     if (Result<void> opened = state->open_model(*named); !opened) return opened.error();
   }
-  if (Result<void> same = state->check_study(lm); !same) return same.error();
+  if (Result<void> same = state->open_study(lm); !same) return same.error();
   const Lm* teacher = state->options.teacher_lm ? state->options.teacher_lm : &lm;
   const Lm* proposer = state->options.proposer_lm ? state->options.proposer_lm : &lm;
   state->evaluator = state->make_evaluator(lm);
@@ -423,6 +437,9 @@ const std::vector<Trial>& Search::trials() const {
 const Trial* Search::best() const {
   return state_->best();
 }
+void Search::conclude() {
+  if (const Trial* best = state_->best()) state_->log.result(*best, stop_reason());
+}
 bool Search::done() const {
   return state_->done();
 }
@@ -437,10 +454,11 @@ std::string Search::stop_reason() const {
 }
 
 void Search::phase(std::string name) {
+  state_->log.phase(name);
   state_->emit(PhaseStarted{std::move(name)});
 }
 void Search::notice(std::string message) {
-  state_->emit(Notice{std::move(message)});
+  state_->notice(std::move(message));
 }
 
 Result<std::vector<Trial>> Search::evaluate(std::span<const Proposal> proposals) {
@@ -492,6 +510,7 @@ Result<std::vector<Trial>> Search::evaluate_on(std::span<const Proposal> proposa
   for (std::size_t c = 0; c < contenders.size(); ++c) {
     out.push_back(contenders[c].trial(c, order, state_->aims));
     out.back().program = proposals[c].program;
+    state_->log.minibatch(out.back());
   }
   return out;
 }
@@ -521,7 +540,9 @@ std::vector<Rollout> Search::run(std::span<const RolloutTask> tasks, const RunOp
   }
   const Evaluator& evaluator =
       options.teacher_model ? *state_->teacher_evaluator : *state_->evaluator;
-  return evaluator.run(adjusted, &state_->task.metric);
+  std::vector<Rollout> rollouts = evaluator.run(adjusted, &state_->task.metric);
+  state_->watch_replies();
+  return rollouts;
 }
 
 std::vector<Rollout> Search::run(const Program& program, std::span<const Example> examples,
@@ -541,19 +562,19 @@ std::vector<Result<Value>> Search::propose(const Predictor& predictor,
   for (const Example& example : examples)
     tasks.push_back({&program, &example, sample + asked[example.id()]++, std::nullopt});
   std::vector<Result<Value>> out;
-  for (Rollout& rollout : state_->proposer_evaluator->run(tasks, nullptr)) {
+  std::vector<Rollout> rollouts = state_->proposer_evaluator->run(tasks, nullptr);
+  state_->watch_replies();
+  for (Rollout& rollout : rollouts) {
     const std::size_t index = out.size();
     if (rollout.error) {
       out.emplace_back(*std::move(rollout.error));
     } else {
-      state_->log("proposal",
-                  Hasher()
-                      .add(program.structure_hash())
-                      .add(examples[index].id())
-                      .add(sample)
-                      .finish()
-                      .hex(),
-                  Value::object({{"asked", inputs[index]}, {"proposed", rollout.prediction}}));
+      state_->log.proposal(Hasher()
+                               .add(program.structure_hash())
+                               .add(examples[index].id())
+                               .add(tasks[index].sample)
+                               .finish(),
+                           inputs[index], rollout.prediction);
       out.emplace_back(std::move(rollout.prediction));
     }
   }

@@ -28,6 +28,7 @@ class MemoryStudyLog final : public StudyLog {
   }
 
   std::optional<std::filesystem::path> file() const override { return std::nullopt; }
+  bool is_read_only() const override { return false; }
 
  private:
   mutable std::mutex mutex_;

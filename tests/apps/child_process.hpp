@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,7 +68,11 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  void signal(int number) const { ::kill(pid_, number); }
+  // From any thread; nothing once the process has ended.
+  void signal(int number) const {
+    const std::lock_guard lock(mutex_);
+    if (pid_ > 0) ::kill(pid_, number);
+  }
 
   // False when the output ended, or ten seconds passed without any, before `text` was in standard
   // error.
@@ -81,8 +86,14 @@ class ChildProcess {
   Finished wait() {
     while (read_some(300'000)) {
     }
+    // The number stays the process's own until it is taken off the table, under the lock.
+    siginfo_t ended{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT);
     int status = 0;
-    ::waitpid(std::exchange(pid_, -1), &status, 0);
+    {
+      const std::lock_guard lock(mutex_);
+      ::waitpid(std::exchange(pid_, -1), &status, 0);
+    }
     finished_.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return finished_;
   }
@@ -106,6 +117,7 @@ class ChildProcess {
     return true;
   }
 
+  mutable std::mutex mutex_;
   pid_t pid_ = -1;
   std::array<int, 2> pipes_ = {-1, -1};
   Finished finished_;

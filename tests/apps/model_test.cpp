@@ -1,13 +1,18 @@
 // The command on the real model of the demo.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hone/core/value.hpp"
 
 #include "apps/child_process.hpp"
+#include "apps/folder_watch.hpp"
 #include "apps/review_task.hpp"
 
 namespace hone::tests {
@@ -103,6 +108,65 @@ TEST_F(CommandModelTest, ContextTooSmallForTheDemos) {
   EXPECT_NE(finished.err.find("every candidate failed"), std::string::npos) << finished.err;
   EXPECT_NE(finished.err.find("context"), std::string::npos) << finished.err;
   EXPECT_FALSE(fs::exists(folder_ / "x.hone.json"));
+}
+
+TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
+  const Words small = {"--limit",     "train=20,val=20,test=12", "--candidates", "3",
+                       "--optimizer", "bootstrap_random_search", "--seed",       "3"};
+  const auto words = [&](const std::string& name) {
+    Words all = tickets(name + ".hone.json", small);
+    all.insert(all.end(), {"--log", (folder_ / (name + ".db")).string()});
+    all.insert(all.begin(), HONE_COMMAND);
+    return all;
+  };
+  std::atomic<std::size_t> events{0};
+  {
+    const FolderWatch watch(folder_, [&](const std::string&) { ++events; });
+    const Finished whole = ChildProcess(words("whole")).wait();
+    ASSERT_EQ(whole.code, 0) << whole.err;
+  }
+  const std::size_t all_events = events;
+  for (const double moment : {0.3, 0.6, 0.9}) {
+    const std::string name = "killed" + std::to_string(static_cast<int>(moment * 10));
+    events = 0;
+    {
+      ChildProcess child(words(name));
+      const FolderWatch watch(folder_, [&](const std::string&) {
+        if (++events == static_cast<std::size_t>(moment * static_cast<double>(all_events)))
+          child.signal(SIGKILL);
+      });
+      EXPECT_EQ(child.wait().code, 128 + SIGKILL) << name;
+    }
+    const Finished resumed = ChildProcess(words(name)).wait();
+    ASSERT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(read_text(folder_ / (name + ".hone.json")), read_text(folder_ / "whole.hone.json"))
+        << name;
+  }
+}
+
+TEST_F(CommandModelTest, ADryRunIsRightWithinAFifthWithoutRacing) {
+  const Words small = {"--limit",     "train=40,val=40,test=40", "--candidates", "4",
+                       "--optimizer", "bootstrap_random_search", "--race",       "off"};
+  Words dry = tickets("x.hone.json", small);
+  dry.push_back("--dry-run");
+  const Finished expected = run_hone(dry);
+  ASSERT_EQ(expected.code, 0) << expected.err;
+  EXPECT_FALSE(fs::exists(folder_ / "x.hone.json"));
+  const Finished real = run_hone(tickets("x.hone.json", small));
+  ASSERT_EQ(real.code, 0) << real.err;
+  const Value estimate = Value::parse_json(expected.out).value();
+  const Value report = Value::parse_json(real.out).value();
+  for (const auto& [name, field] : {std::pair{"expected_calls", "lm_calls"},
+                                    std::pair{"expected_prompt_tokens", "prompt_tokens"}}) {
+    const double wanted = report.get(field).as_double();
+    EXPECT_NEAR(estimate.get(name).as_double(), wanted, wanted / 5) << name;
+  }
+  EXPECT_LE(estimate.get("probe_calls").as_int(), 9);
+  RecordProperty("expected_seconds", estimate.get("expected_seconds").to_json());
+  RecordProperty("seconds", report.get("total_seconds").to_json());
+  std::printf("seconds: %s expected, %s taken\n",
+              estimate.get("expected_seconds").to_json().c_str(),
+              report.get("total_seconds").to_json().c_str());
 }
 
 TEST_F(CommandModelTest, TruncatedModel) {

@@ -42,7 +42,9 @@ inline HttpResponse review_answer(const HttpRequest& request) {
 
 class ReviewTask : public testing::Test {
  protected:
-  ReviewTask() : server_([this](const HttpRequest& request) { return answer_(request); }) {
+  // A command takes up to nine connections: eight threads and the probe.
+  explicit ReviewTask(std::size_t max_connections = 64)
+      : server_([this](const HttpRequest& request) { return answer_(request); }, max_connections) {
     // One folder a test: ctest runs them at the same time.
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
     folder_ = fs::temp_directory_path() /

@@ -326,7 +326,7 @@ TEST(CachedLm, ADamagedFileIsAClearErrorAndLeftAlone) {
   const auto lm = CachedLm::open(echo(), {.file = folder / "cache.db"});
   ASSERT_FALSE(lm.ok());
   EXPECT_EQ(lm.error().kind, ErrorKind::bad_request);
-  EXPECT_THAT(lm.error().text(), AllOf(HasSubstr("cache.db"), HasSubstr("delete it")));
+  EXPECT_THAT(lm.error().text(), AllOf(HasSubstr("cache.db"), HasSubstr("name another file")));
   EXPECT_EQ(read_file(folder / "cache.db").value(), bytes);
 }
 

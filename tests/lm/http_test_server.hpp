@@ -45,13 +45,14 @@ struct HttpResponse {
   bool hang_up = false;                   // close it without a byte
 };
 
-// Bounded: at most 64 connections, 1 MiB a request, 10 s of silence. A thread a connection.
+// Bounded: at most `max_connections`, 1 MiB a request, 10 s of silence. A thread a connection.
 // Handlers run concurrently; one that waits needs a Gate the test opens.
 class HttpTestServer {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
-  explicit HttpTestServer(Handler handler) : handler_(std::move(handler)) {
+  explicit HttpTestServer(Handler handler, std::size_t max_connections = 64)
+      : handler_(std::move(handler)), max_connections_(max_connections) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -99,7 +100,7 @@ class HttpTestServer {
 
  private:
   void accept_loop() {
-    while (!stopping_ && connections_ < 64) {
+    while (!stopping_ && connections_ < max_connections_) {
       const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (socket < 0) return;
       const int on = 1;
@@ -187,6 +188,7 @@ class HttpTestServer {
   }
 
   Handler handler_;
+  std::size_t max_connections_;
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> stopping_{false};

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "hone/optimize/optimize.hpp"
+#include "hone/store/study.hpp"
+#include "hone/testing/planted_task.hpp"
 
 #include "optimize/planted.hpp"
 
@@ -132,6 +134,85 @@ TEST(Search, LogsEveryTrialOnceAndRefusesAnotherStudy) {
   const auto other = Search::make(parity_program(), parity_task(), lm, options);
   ASSERT_FALSE(other);
   EXPECT_NE(other.error().message.find("seed"), std::string::npos) << other.error().text();
+}
+
+// A log that refuses its first entries, as a full disk does until somebody makes room.
+class FlakyLog final : public StudyLog {
+ public:
+  explicit FlakyLog(int refusals) : refusals_(refusals) {}
+  Result<bool> append(std::string_view kind, std::string_view key, const Value& body) override {
+    if (kind != "study" && refusals_-- > 0) return bad_request("disk", "is full");
+    return inner_->append(kind, key, body);
+  }
+  Result<std::vector<StudyRecord>> records(std::string_view kind) const override {
+    return inner_->records(kind);
+  }
+  std::optional<std::filesystem::path> file() const override { return std::nullopt; }
+  bool is_read_only() const override { return false; }
+
+ private:
+  int refusals_;
+  std::unique_ptr<StudyLog> inner_ = make_memory_study_log();
+};
+
+TEST(Search, TroubleWithTheLogIsToldOnceAndMadeUpFor) {
+  const ScriptedLm lm = demo_hungry_lm();
+  FlakyLog log(3);
+  std::vector<std::string> notices;
+  SearchOptions options;
+  options.log = &log;
+  options.observer = [&](const Event& event) {
+    if (const auto* notice = std::get_if<Notice>(&event)) notices.push_back(notice->message);
+  };
+  const auto search = make_search(lm, options);
+  for (std::size_t n = 1; n < 6; ++n)
+    ASSERT_TRUE(search->evaluate(with_demo_count(*search, n), "d"));
+  ASSERT_EQ(notices.size(), 1U);
+  EXPECT_NE(notices[0].find("is full"), std::string::npos) << notices[0];
+  EXPECT_EQ(read_study(log).value().trials.size(), 5U);
+}
+
+TEST(Search, AStudyHoldsEverythingThatHappened) {
+  const ScriptedLm lm(testing::planted_task().script);
+  const auto log = make_memory_study_log();
+  SearchOptions options;
+  options.log = log.get();
+  const auto planted = testing::planted_task(24, 60);
+  const auto optimizer = make_optimizer("mipro").value();
+  const Optimized done = optimize(planted.student, planted.task, lm, *optimizer, options).value();
+  const Study study = read_study(*log).value();
+  ASSERT_EQ(study.trials.size(), done.trials.size());
+  for (std::size_t i = 0; i < done.trials.size(); ++i) {
+    EXPECT_EQ(study.trials[i].candidate, done.trials[i].candidate);
+    EXPECT_EQ(study.trials[i].scores, done.trials[i].scores);
+    EXPECT_EQ(study.trials[i].complete, done.trials[i].complete);
+  }
+  EXPECT_GT(study.proposals, 8U) << "also those that were asked for with the same words";
+  EXPECT_GT(study.minibatches, 0U);
+  EXPECT_EQ(study.examples.size(), 60U);
+  EXPECT_EQ(study.events.front().text, "baseline");
+  ASSERT_TRUE(study.end);
+  EXPECT_EQ(study.end->spent.lm_calls, done.usage.lm_calls);
+  EXPECT_EQ(study.best()->number, done.best.number);
+}
+
+TEST(Search, ALargerBudgetGoesOnWithTheSameStudy) {
+  const auto log = make_memory_study_log();
+  SearchOptions options;
+  options.log = log.get();
+  options.budget.lm_calls = 100;
+  const auto planted = testing::planted_task();
+  const auto optimizer = make_optimizer("bootstrap_random_search").value();
+  for (int run = 0; run < 2; ++run) {
+    const ScriptedLm lm(planted.script);
+    const Optimized done = optimize(planted.student, planted.task, lm, *optimizer, options).value();
+    EXPECT_EQ(done.stop_reason.empty(), run == 1);
+    const Study study = read_study(*log).value();
+    ASSERT_EQ(study.trials.size(), done.trials.size());
+    for (std::size_t i = 0; i < done.trials.size(); ++i)
+      EXPECT_EQ(study.trials[i].examples, done.trials[i].examples) << i;
+    options.budget.lm_calls.reset();
+  }
 }
 
 TEST(Optimize, BaselineErrorsThatAreNotTheProgramsEndIt) {

@@ -1,6 +1,7 @@
 #include "hone/store/study_log.hpp"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -46,7 +47,7 @@ TEST(StudyLog, MemoryKeepsTheFirstEntryOfAKey) {
 TEST(StudyLog, FileKeepsTheFirstEntryOfAKeyAndSurvivesReopening) {
   const Folder folder;
   expect_append_only(*open_study_log(folder / "s.db").value());
-  EXPECT_EQ(open_study_log(folder / "s.db", true).value()->records().value().size(), 3U);
+  EXPECT_EQ(read_study_log(folder / "s.db").value()->records().value().size(), 3U);
 }
 
 TEST(StudyLog, TwoConnectionsWriteEachEntryOnceConcurrently) {
@@ -63,6 +64,42 @@ TEST(StudyLog, TwoConnectionsWriteEachEntryOnceConcurrently) {
   EXPECT_EQ(a->records("trial").value().size(), 50U);
 }
 
+TEST(StudyLog, ALockOfSomebodyElseIsAnErrorAndPasses) {
+  const Folder folder;
+  const auto log = open_study_log(folder / "s.db").value();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((folder / "s.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  const auto refused = log->append("trial", "0", Value(1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::temporary);
+  EXPECT_NE(refused.error().message.find("locked"), std::string::npos) << refused.error().text();
+  EXPECT_FALSE(log->append("trial", "0", Value(1))) << "and does not wait again";
+  sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
+  sqlite3_close(other);
+  EXPECT_TRUE(log->append("trial", "0", Value(1)).value());
+}
+
+TEST(StudyLog, ACacheIsNoStudyAndANewerOneIsRefused) {
+  const Folder folder;
+  const auto sql = [&](const char* file, const char* statement) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open((folder / file).c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, statement, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+  };
+  sql("cache.db", "PRAGMA application_id = 1752133221; CREATE TABLE reply (key, json)");
+  const auto cache = read_study_log(folder / "cache.db");
+  ASSERT_FALSE(cache);
+  EXPECT_NE(cache.error().text().find("not a study log"), std::string::npos)
+      << cache.error().text();
+  (void)open_study_log(folder / "s.db").value();
+  sql("s.db", "UPDATE study_version SET version = 7");
+  const auto newer = open_study_log(folder / "s.db");
+  ASSERT_FALSE(newer);
+  EXPECT_NE(newer.error().message.find("newer hone"), std::string::npos);
+}
+
 TEST(StudyLog, OtherFilesAreRefusedAndLeftAlone) {
   const Folder folder;
   ASSERT_TRUE(write_file(folder / "text.db",
@@ -71,7 +108,7 @@ TEST(StudyLog, OtherFilesAreRefusedAndLeftAlone) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::bad_request);
   EXPECT_EQ(read_file(folder / "text.db").value().substr(0, 7), "this is");
-  EXPECT_FALSE(open_study_log(folder / "absent.db", true));
+  EXPECT_FALSE(read_study_log(folder / "absent.db"));
   EXPECT_FALSE(std::filesystem::exists(folder / "absent.db"));
 }
 

@@ -39,8 +39,9 @@ struct CacheStats {
 // that was stopped sends the request itself.
 //
 // A reply from the cache counts one call, one cached call, its prompt tokens, and no computed or
-// generated token. Where the plan is a single choice and the reply holds its labels' scores, a kept
-// reply serves any bias: the label is chosen anew and the text rebuilt.
+// generated token (what it took when it was made is in `cached_generated_tokens`). Where the plan
+// is a single choice and the reply holds its labels' scores, a kept reply serves any bias: the
+// label is chosen anew and the text rebuilt.
 //
 // Trouble with the file while it is open (full disk, a row that makes no sense) never fails a
 // request; it is counted. The file holds JSON text only: nothing in it is executed or trusted

@@ -34,6 +34,10 @@ struct LocalOptions {
   // request at a time under the same settings. Needs Q4_0 or Q8_0 weights to hold; about 1.3 to 1.6
   // times slower.
   bool exact = false;
+  // Prefixes outlive the call they were computed in. Without, what a call gives is a function of
+  // its own requests alone, and not, by rounding, of the calls before: needed where a killed run
+  // has to be gone on with to the bit.
+  bool keep_prefixes = true;
   std::filesystem::path lora;  // an adapter in GGUF form, applied to every request
   double lora_scale = 1;
   // Where tunings are stored; empty = none is read. A tuning given here wins over a stored one.

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -19,15 +22,30 @@
 
 namespace hone {
 
+// Of a million tokens, in any currency.
+struct Price {
+  double prompt = 0;
+  double generated = 0;
+  double of(std::int64_t prompt_tokens, std::int64_t generated_tokens) const {
+    return (static_cast<double>(prompt_tokens) * prompt +
+            static_cast<double>(generated_tokens) * generated) /
+           1e6;
+  }
+};
+
 // Limits; those not set do not bind. Calls are requests to a model that no cache of this run can
-// answer.
+// answer. Calls and seconds are never exceeded by a call more. What a call costs in tokens and
+// money is known only afterwards: one is let through when what is spent, and what those under way
+// are expected to take, leaves room for it, judged by the calls so far.
 struct Budget {
   std::optional<std::int64_t> lm_calls = {};
   std::optional<std::int64_t> tokens = {};  // prompt and generated tokens of those calls
   std::optional<double> money = {};         // by the prices below
-  std::optional<double> seconds = {};       // of wall time
-  double price_per_million_prompt_tokens = 0;
-  double price_per_million_generated_tokens = 0;
+  std::optional<double> seconds = {};       // of wall time, of this process
+  Price price = {};                         // of models that have none of their own
+  std::map<std::string, Price, std::less<>> prices = {};  // by LmInfo::identity
+
+  Price price_of(std::string_view identity) const;
 };
 
 // Counts what a search spends over all its models, and says when to stop. Thread safe.
@@ -37,21 +55,31 @@ class Meter {
 
   enum class Admission { fresh, known, refused };
 
+  // A call let through, until it is charged or dropped.
+  struct Ticket {
+    Admission admission = Admission::refused;
+    std::size_t prompt_bytes = 0;
+    Price price = {};
+    std::int64_t expected_tokens = 0;
+    double expected_money = 0;
+  };
+
   // Takes one call from the budget for a request, unless none is left. A key seen before in this
   // run is free, as its reply is cached. So a resumed run, whose early replies come out of its log,
   // spends like an uninterrupted one and stops where that one stops.
-  Admission admit(const Hash& key);
-  void charge(const Usage& usage);  // of fresh requests only
+  Ticket admit(const Hash& key, std::size_t prompt_bytes, const Price& price);
+  // Of fresh requests only: what the reply took, or nothing when there was none.
+  void settle(const Ticket& ticket, const std::optional<Usage>& usage);
 
   bool spent() const;          // any limit is reached
   std::string reason() const;  // "2000 LM calls are spent"; empty when nothing is
-  std::optional<std::int64_t> calls_left() const;
   Usage usage() const;
   double money() const;
   double seconds() const;
 
  private:
   bool spent_locked() const;
+  std::int64_t tokens_locked() const;
 
   Budget budget_;
   const Clock* clock_;
@@ -59,7 +87,15 @@ class Meter {
   mutable std::mutex mutex_;
   std::unordered_set<Hash> seen_;
   Usage usage_;
+  double money_ = 0;
   std::int64_t admitted_ = 0;
+  // What calls take, for those that are under way.
+  std::int64_t settled_ = 0;
+  std::size_t settled_bytes_ = 0;
+  std::int64_t expected_tokens_ = 0;
+  double expected_money_ = 0;
+  enum class Shortage { none, tokens, money };
+  Shortage shortage_ = Shortage::none;  // for which a call was refused, though some was left
 };
 
 // A model behind a meter: requests over the budget fail with ErrorKind::stopped, in the order of
@@ -67,7 +103,8 @@ class Meter {
 class MeteredLm final : public Lm {
  public:
   // Both must outlive it.
-  MeteredLm(const Lm& inner, Meter& meter) : inner_(&inner), meter_(&meter) {}
+  MeteredLm(const Lm& inner, Meter& meter, const Price& price = {})
+      : inner_(&inner), meter_(&meter), price_(price) {}
   const LmInfo& info() const override { return inner_->info(); }
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                         std::stop_token stop) const override;
@@ -75,6 +112,7 @@ class MeteredLm final : public Lm {
  private:
   const Lm* inner_;
   Meter* meter_;
+  Price price_;
 };
 
 }  // namespace hone

@@ -16,6 +16,7 @@ struct Optimized {
   Trial best;       // by the goals never worse than the baseline on the validation examples
   std::vector<Trial> trials;
   Usage usage;  // of the whole search
+  double money = 0;
   double seconds = 0;
   // Complete trials that nothing else beats on the quantities the goals name; indices of `trials`.
   std::vector<std::size_t> front;

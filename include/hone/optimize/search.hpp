@@ -56,8 +56,11 @@ struct SearchOptions {
   const Lm* teacher_lm = nullptr;       // default: the task's model
   const Lm* proposer_lm = nullptr;
   std::map<std::string, const Lm*, std::less<>> models = {};
-  // Where trials, proposals and model replies are written, and read back: the same search on the
-  // same log goes on where it was and ends with the same winner. Not owned. Null = nothing is kept.
+  // Where trials, proposals, events and model replies are written, and read back: the same search
+  // on the same log goes on where it was and ends with the same winner, to the bit when a model's
+  // replies depend on nothing but the batch (LocalOptions::keep_prefixes off). Several processes
+  // may work on one log. A log that cannot be written is told as a notice and does not end a
+  // search. Not owned. Null = nothing is kept.
   StudyLog* log = nullptr;
   // What is done with the task, in words: part of what makes two searches the same study.
   std::string purpose = {};
@@ -138,6 +141,9 @@ class Search {
 
   void phase(std::string name);
   void notice(std::string message);
+
+  // Writes down in the log how the search ended. optimize() does it.
+  void conclude();
 
   bool done() const;  // the budget is spent or a stop was asked for
   std::string stop_reason() const;

@@ -25,6 +25,7 @@ struct Trial {
   double mean = 0;           // of the scores there are
   std::size_t examples = 0;  // met
   std::size_t failures = 0;
+  std::size_t parse_failures = 0;  // replies that could not be read, mended ones included
   bool complete =
       false;          // met every validation example, each with a score: only such a trial can win
   Usage usage;        // what its runs asked for, cached or not

@@ -15,9 +15,8 @@
 
 namespace hone {
 
-// One entry. `kind` is what it is ("study", "trial", "phase", "notice", "proposal", "spend",
-// "result"), `key` what it is about ("3"); an entry of the same kind and key is never written
-// twice.
+// One entry. `kind` is what it is, `key` what it is about; an entry of the same kind and key is
+// never written twice. docs/study.md lists the kinds; study.hpp reads them.
 struct StudyRecord {
   std::int64_t number = 0;  // in the order of writing, from 1
   std::string kind;
@@ -37,14 +36,17 @@ class StudyLog {
   virtual Result<std::vector<StudyRecord>> records(std::string_view kind = {}) const = 0;
   // Where it lives; none for a log in memory. Model replies are kept in the same file (CachedLm).
   virtual std::optional<std::filesystem::path> file() const = 0;
+  virtual bool is_read_only() const = 0;
 };
 
 std::unique_ptr<StudyLog> make_memory_study_log();
 
-// An SQLite file, made when it is not there; several processes may have it open. bad_request when
-// it is no study of hone's, damaged, or made by a newer hone: it is left as it is. `must_exist` for
-// reading only.
-Result<std::unique_ptr<StudyLog>> open_study_log(const std::filesystem::path& path,
-                                                 bool must_exist = false);
+// An SQLite file of one study, made when it is not there; several processes may have it open. One
+// that may not be written is opened all the same, and refuses entries. bad_request when it is no
+// study of hone's, damaged, or made by a newer hone: it is left as it is.
+Result<std::unique_ptr<StudyLog>> open_study_log(const std::filesystem::path& path);
+// For reading only; a bad_request too when it is not there. Nothing is written, not even beside it
+// where the folder may not be written.
+Result<std::unique_ptr<StudyLog>> read_study_log(const std::filesystem::path& path);
 
 }  // namespace hone

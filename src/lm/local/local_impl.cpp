@@ -212,6 +212,7 @@ std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> 
     return {requests.size(), unchanged.error()};
   const auto start = std::chrono::steady_clock::now();
   local::Prepared prepared = preparation_->prepare(requests);
+  if (!options_.keep_prefixes) scheduler_->forget();
   stop_ = &stop;
   std::vector<Result<LmReply>> replies = scheduler_->run(prepared.works, stop);
   stop_ = nullptr;

@@ -1,0 +1,303 @@
+#include "hone/optimize/estimate.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "hone/base/rng.hpp"
+#include "hone/optimize/optimize.hpp"
+
+#include "optimize/prompt_bytes.hpp"
+#include "optimize/stand_in_lm.hpp"
+
+namespace hone {
+namespace {
+
+// How far above the student's a candidate's share of full scores may be drawn, of what is missing.
+constexpr double kBestGain = 0.5;
+
+double uniform(const Hash& hash) {
+  return Rng(hash.low, hash).uniform();
+}
+
+// Bytes of values that were generated, by what is left when everything known is taken away.
+std::size_t generated_bytes(const LmRequest& request, const LmReply& reply) {
+  std::size_t known = 0;
+  bool has_text = false;
+  std::size_t label = 0;
+  for (const ReplyPart& part : request.reply->parts) {
+    if (const auto* forced = std::get_if<ForcedText>(&part)) {
+      known += forced->text.size();
+    } else if (const auto* slot = std::get_if<TextSlot>(&part)) {
+      known += slot->lead.size();
+      has_text = true;
+    } else {
+      const auto& choice = std::get<LabelSlot>(part);
+      const std::size_t chosen =
+          label < reply.labels.size() ? reply.labels[label].chosen : std::size_t{0};
+      ++label;
+      known += choice.lead.size();
+      if (chosen < choice.labels.size()) known += choice.labels[chosen].size();
+    }
+  }
+  return has_text && reply.text.size() > known ? reply.text.size() - known : 0;
+}
+
+// Draws scores in place of the real ones. Hard examples are hard for every candidate, and what a
+// candidate gains over the student hangs on its prompt alone.
+Metric drawn_scores(const Metric& real, double success, const std::set<std::string>& paths,
+                    bool asks_models) {
+  return Metric(real.name(), [=](const Outcome& outcome) -> Result<Score> {
+    // A judge's calls are part of the bill.
+    if (asks_models) (void)real(outcome);
+    Hasher prompts;
+    for (const TraceStep& step : outcome.trace.steps) {
+      if (!paths.contains(step.path)) continue;
+      for (const Segment& segment : step.prompt.fixed()) prompts.add(segment.hash());
+    }
+    const Hash candidate = prompts.finish();
+    const double share = success + (1 - success) * kBestGain * uniform(candidate);
+    const double luck = uniform(Hasher()
+                                    .add(candidate)
+                                    .add(outcome.example.id())
+                                    .add(outcome.call.options().sample)
+                                    .finish());
+    const double difficulty = uniform(outcome.example.id());
+    const bool is_full = 0.7 * difficulty + 0.3 * luck < share;
+    return Score{is_full ? 1.0 : 0.0, {}};
+  });
+}
+
+class Rehearsal {
+ public:
+  Rehearsal(const Program& student, const Task& task, const Lm& lm, const Optimizer& optimizer,
+            SearchOptions options, EstimateOptions settings)
+      : student_(&student),
+        task_(&task),
+        lm_(&lm),
+        optimizer_(&optimizer),
+        options_(std::move(options)),
+        settings_(std::move(settings)) {
+    for (const Predictor& predictor : student.predictors()) paths_.insert(predictor.path());
+    if (options_.teacher) {
+      for (const Predictor& predictor : options_.teacher->predictors())
+        paths_.insert(predictor.path());
+    }
+    threads_ = std::max<std::size_t>(1, options_.threads);
+    options_.log = nullptr;
+    options_.observer = {};
+    options_.threads = 1;
+    seconds_ = std::exchange(options_.budget.seconds, std::nullopt);
+  }
+
+  Result<Estimate> operator()() {
+    if (task_->val.empty()) return bad_request("val", "needs at least one example");
+    if (settings_.known.empty() || !settings_.success) {
+      if (Result<void> probed = probe(); !probed) return probed.error();
+    }
+    Result<Estimate> estimate = rehearse();
+    if (!estimate) return estimate;
+    if (ask_unknown()) estimate = rehearse();
+    if (!estimate) return estimate;
+    estimate->probe_calls = probe_calls_;
+    if (seconds_ && estimate->seconds > *seconds_) cut(*estimate, *seconds_ / estimate->seconds);
+    return estimate;
+  }
+
+ private:
+  // Every model of the run, once.
+  std::vector<const Lm*> models() const {
+    std::vector<const Lm*> all = {lm_};
+    const auto add = [&](const Lm* lm) {
+      if (lm && std::find(all.begin(), all.end(), lm) == all.end()) all.push_back(lm);
+    };
+    add(options_.teacher_lm);
+    add(options_.proposer_lm);
+    for (const auto& [name, lm] : options_.models) add(lm);
+    return all;
+  }
+
+  // The student on a few validation examples.
+  Result<void> probe() {
+    const std::size_t steps = std::max<std::size_t>(1, student_->predictors().size());
+    Rng rng(options_.seed, "estimate");
+    Examples chosen;
+    for (const std::size_t i :
+         rng.sample(task_->val.size(), std::max<std::size_t>(1, settings_.probes / steps)))
+      chosen.push_back(task_->val[i]);
+    std::map<const Lm*, std::unique_ptr<ObservedLm>> watched;
+    for (const Lm* lm : models()) watched.emplace(lm, std::make_unique<ObservedLm>(*lm));
+    EvaluatorOptions evaluator_options;
+    evaluator_options.seed = options_.seed;
+    evaluator_options.threads = threads_;
+    evaluator_options.stop = options_.stop;
+    for (const auto& [name, lm] : options_.models)
+      evaluator_options.models.emplace(name, watched.at(lm).get());
+    const Evaluator evaluator(*watched.at(lm_), std::move(evaluator_options));
+    const Evaluation evaluation = evaluator.evaluate(*student_, chosen, task_->metric);
+    std::size_t full = 0;
+    for (const Rollout& rollout : evaluation.rollouts) {
+      if (rollout.error && rollout.error->kind != ErrorKind::bad_reply) return *rollout.error;
+      full += rollout.score && *rollout.score >= 1 ? 1 : 0;
+      for (const TraceStep& step : rollout.trace.steps)
+        metric_asks_ = metric_asks_ || !paths_.contains(step.path);
+    }
+    // Drawn towards a half, since there are but a few.
+    settings_.success =
+        (static_cast<double>(full) + 1) / (static_cast<double>(evaluation.rollouts.size()) + 2);
+    for (const auto& [lm, observed] : watched) settings_.known.merge(observed->observations());
+    probe_calls_ += evaluation.usage().lm_calls;
+    return {};
+  }
+
+  // Sends a request of the kinds that weigh most and that nothing is known of.
+  bool ask_unknown() {
+    struct Open {
+      const Lm* lm;
+      UnknownKind kind;
+    };
+    std::vector<Open> open;
+    for (const auto& [lm, stand_in] : stand_ins_) {
+      for (UnknownKind& kind : stand_in->unknown_kinds()) open.push_back({lm, std::move(kind)});
+    }
+    std::stable_sort(open.begin(), open.end(), [](const Open& a, const Open& b) {
+      const auto weight = [](const Open& each) {
+        return static_cast<double>(each.kind.requests) *
+               static_cast<double>(prompt_bytes(each.kind.example.prompt) + 1000);
+      };
+      return weight(a) > weight(b);
+    });
+    if (open.size() > settings_.text_probes) open.resize(settings_.text_probes);
+    bool learned = false;
+    for (const Open& each : open) {
+      const ObservedLm watched(*each.lm);
+      learned = watched.complete_one(each.kind.example, options_.stop).ok() || learned;
+      ++probe_calls_;
+      settings_.known.merge(watched.observations());
+    }
+    return learned;
+  }
+
+  const Lm* stand_in(const Lm* lm) const { return lm ? stand_ins_.at(lm).get() : nullptr; }
+
+  Result<Estimate> rehearse() {
+    stand_ins_.clear();
+    for (const Lm* lm : models()) {
+      stand_ins_.emplace(lm, std::make_unique<StandInLm>(lm->info(), settings_.known, threads_));
+    }
+    SearchOptions options = options_;
+    options.teacher_lm = stand_in(options_.teacher_lm);
+    options.proposer_lm = stand_in(options_.proposer_lm);
+    for (auto& [name, lm] : options.models) lm = stand_in(lm);
+    const std::map<std::string, const Lm*, std::less<>> named = options.models;
+    Task task = *task_;
+    task.metric = drawn_scores(task_->metric, *settings_.success, paths_, metric_asks_);
+    const Metric metric = task.metric;
+    const Lm& lm = *stand_in(lm_);
+    const Result<Optimized> done =
+        optimize(*student_, std::move(task), lm, *optimizer_, std::move(options));
+    if (!done) return done.error();
+    Estimate estimate;
+    estimate.trials = done->trials.size();
+    estimate.money = done->money;
+    add(done->usage, estimate);
+    if (settings_.test.empty()) return estimate;
+    EvaluatorOptions evaluator_options;
+    evaluator_options.threads = 1;
+    evaluator_options.models = named;
+    const Evaluator evaluator(lm, std::move(evaluator_options));
+    for (const Program* program : {student_, &done->program}) {
+      const Usage usage = evaluator.evaluate(*program, settings_.test, metric).usage();
+      add(usage, estimate);
+      estimate.money += options_.budget.price_of(lm.info().identity)
+                            .of(usage.prompt_tokens, usage.generated_tokens);
+    }
+    return estimate;
+  }
+
+  static void add(const Usage& usage, Estimate& estimate) {
+    estimate.lm_calls += usage.lm_calls;
+    estimate.prompt_tokens += usage.prompt_tokens;
+    estimate.generated_tokens += usage.generated_tokens;
+    estimate.seconds += usage.seconds;
+  }
+
+  static void cut(Estimate& estimate, double share) {
+    const auto part = [share](std::int64_t& count) {
+      count = static_cast<std::int64_t>(static_cast<double>(count) * share);
+    };
+    part(estimate.lm_calls);
+    part(estimate.prompt_tokens);
+    part(estimate.generated_tokens);
+    estimate.money *= share;
+    estimate.seconds *= share;
+  }
+
+  const Program* student_;
+  const Task* task_;
+  const Lm* lm_;
+  const Optimizer* optimizer_;
+  SearchOptions options_;
+  EstimateOptions settings_;
+  std::optional<double> seconds_;  // the budget's
+  std::size_t threads_ = 1;
+  std::set<std::string> paths_;  // of predictors: other steps are the metric's
+  bool metric_asks_ = false;
+  std::int64_t probe_calls_ = 0;
+  std::map<const Lm*, std::unique_ptr<StandInLm>> stand_ins_;
+};
+
+}  // namespace
+
+struct ObservedLm::State {
+  const Lm* inner = nullptr;
+  std::mutex mutex;
+  Observations seen;
+  std::map<Hash, PrefixWatch> watches;  // by kind
+};
+
+ObservedLm::ObservedLm(const Lm& inner) : state_(std::make_unique<State>()) {
+  state_->inner = &inner;
+}
+ObservedLm::~ObservedLm() = default;
+
+const LmInfo& ObservedLm::info() const {
+  return state_->inner->info();
+}
+
+std::vector<Result<LmReply>> ObservedLm::complete(std::span<const LmRequest> requests,
+                                                  std::stop_token stop) const {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<Result<LmReply>> replies = state_->inner->complete(requests, std::move(stop));
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::lock_guard lock(state_->mutex);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (!replies[i]) continue;
+    const Hash kind = request_kind(requests[i]);
+    RequestTotals& totals = state_->seen[{info().identity, kind}];
+    ++totals.requests;
+    totals.prompt_bytes += prompt_bytes(requests[i].prompt);
+    totals.fresh_bytes += state_->watches[kind].fresh_bytes(requests[i].prompt);
+    totals.text_bytes += generated_bytes(requests[i], *replies[i]);
+    totals.usage += replies[i]->usage;
+    totals.seconds += seconds / static_cast<double>(requests.size());
+  }
+  return replies;
+}
+
+Observations ObservedLm::observations() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->seen;
+}
+
+Result<Estimate> estimate(const Program& student, const Task& task, const Lm& lm,
+                          const Optimizer& optimizer, SearchOptions options,
+                          EstimateOptions settings) {
+  return Rehearsal(student, task, lm, optimizer, std::move(options), std::move(settings))();
+}
+
+}  // namespace hone
