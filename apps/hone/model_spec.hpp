@@ -10,6 +10,7 @@
 
 #include "hone/adapter/prompt_template.hpp"
 #include "hone/base/result.hpp"
+#include "hone/lm/embedder.hpp"
 #include "hone/lm/lm.hpp"
 #include "hone/lm/local.hpp"
 #include "hone/lm/model_store.hpp"
@@ -21,6 +22,7 @@ struct ModelSettings {
   std::size_t context = 0;                     // KV cells of a local model; 0 = its default
   std::size_t parallel = 16;                   // requests at once to a remote model
   std::optional<std::filesystem::path> cache;  // replies kept between runs
+  std::optional<std::string> embedder;         // spec of one
 };
 
 enum class ModelPlace { local, remote };
@@ -47,6 +49,10 @@ struct OpenedModel {
 };
 
 Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings);
+
+// Remembers what it was asked.
+Result<std::shared_ptr<const Embedder>> open_embedder(const ModelSpec& spec,
+                                                      const ModelSettings& settings);
 
 // The models known by name, kept in the user's cache.
 Result<ModelStore> open_store();
