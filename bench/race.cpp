@@ -1,12 +1,12 @@
-// How much racing saves and what it costs, on stored score matrices or, without any, on simulated
-// ones.
+// How much racing saves and what it costs, on stored score matrices: those named, else every one in
+// bench/matrices, else (--simulated) drawn ones.
 //
-//   bench_race [MATRIX.jsonl ...] [--resamplings 1000] [--seed 1] [--share 0.4] [--risk 0.05]
-//   [--first 30]
-//              [--checkpoints 12] [--json]
+//   bench_race [MATRIX.jsonl ...] [--simulated] [--resamplings 1000] [--seed 1] [--share 0.4]
+//              [--risk 0.05] [--first 30] [--checkpoints 12] [--json]
 //
-// A matrix has one line a candidate: {"candidate": 3, "scores": [1, 0, null, ...]}. Each resampling
-// meets the examples in another random order. "within one point": the chosen candidate's mean over
+// A matrix has one line a candidate: {"candidate": 3, "scores": [1, 0, null, ...]}, or, where every
+// score is 0 or 1, {"candidate": 3, "scores": "10..."}. Each resampling meets the examples in
+// another random order. "within one point": the chosen candidate's mean over
 // all examples is at most 0.01 below the best one's. Runs count until the winner has met every
 // example.
 #include "hone/eval/race.hpp"
@@ -15,6 +15,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <numeric>
 #include <string>
@@ -49,6 +50,7 @@ struct Options {
   std::uint64_t seed = 1;
   RaceRules rules;
   bool json = false;
+  bool simulated = false;
 };
 
 Result<std::vector<std::string>> lines_of(const std::string& path) {
@@ -68,10 +70,14 @@ Result<Matrix> read_matrix(const std::string& path) {
     const Result<Value> line = Value::parse_json((*lines)[i], where);
     if (!line) return line.error();
     const Value scores = line->get("scores");
-    if (!scores.is_list()) return hone::bad_request(where, "needs a list \"scores\"");
     ScoreRow row;
-    for (const Value& score : scores.as_list()) {
-      row.push_back(score.is_number() ? std::optional(score.as_double()) : std::nullopt);
+    if (scores.is_string()) {
+      for (const char digit : scores.as_string()) row.emplace_back(digit == '1' ? 1 : 0);
+    } else if (scores.is_list()) {
+      for (const Value& score : scores.as_list())
+        row.push_back(score.is_number() ? std::optional(score.as_double()) : std::nullopt);
+    } else {
+      return hone::bad_request(where, "needs a list or a text of digits \"scores\"");
     }
     if (!matrix.rows.empty() && row.size() != matrix.examples()) {
       return hone::bad_request(where, "has another number of scores than the first line");
@@ -208,7 +214,7 @@ Result<std::vector<Matrix>> matrices_of(const Options& options) {
     if (!matrix) return matrix.error();
     matrices.push_back(*std::move(matrix));
   }
-  if (!matrices.empty()) return matrices;
+  if (!options.simulated) return matrices;
   Rng rng(options.seed, "matrices");
   for (const double difficulty : {1.0, 2.0, 3.0}) {
     for (const double spread : {0.05, 0.10, 0.15}) {
@@ -239,6 +245,12 @@ Value report_of(const Matrix& matrix, const Options& options) {
                         {"one_by_one_within_one_point", few.within}});
 }
 
+double least_field(const Value::List& reports, std::string_view field) {
+  double least = 1;
+  for (const Value& report : reports) least = std::min(least, report.get(field).as_double());
+  return least;
+}
+
 double mean_field(const Value::List& reports, std::string_view field) {
   double sum = 0;
   for (const Value& report : reports) sum += report.get(field).as_double();
@@ -252,11 +264,21 @@ bool read_number(std::string_view text, T& number) {
   return read.ec == std::errc() && read.ptr == text.data() + text.size();
 }
 
+std::vector<std::string> stored_matrices() {
+  std::vector<std::string> files;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator("bench/matrices", missing)) {
+    if (entry.path().extension() == ".jsonl") files.push_back(entry.path().string());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
 bool read_options(int count, char** arguments, Options& options) {
   for (int i = 1; i < count; ++i) {
     const std::string_view name = arguments[i];
-    if (name == "--json") {
-      options.json = true;
+    if (name == "--json" || name == "--simulated") {
+      (name == "--json" ? options.json : options.simulated) = true;
       continue;
     }
     if (!name.starts_with("--")) {
@@ -274,6 +296,8 @@ bool read_options(int count, char** arguments, Options& options) {
                                                    : false;
     if (!is_read) return false;
   }
+  if (options.files.empty() && !options.simulated) options.files = stored_matrices();
+  options.simulated = options.files.empty();
   return options.resamplings > 0;
 }
 
@@ -295,9 +319,9 @@ void print(const Value::List& reports) {
 int main(int count, char** arguments) {
   Options options;
   if (!read_options(count, arguments, options)) {
-    std::cerr << "usage: bench_race [MATRIX.jsonl ...] [--resamplings N] [--seed N] [--share X] "
-                 "[--risk X] "
-                 "[--first N] [--checkpoints N] [--json]\n";
+    std::cerr << "usage: bench_race [MATRIX.jsonl ...] [--simulated] [--resamplings N] [--seed N] "
+                 "[--share X] [--risk X] [--first N] [--checkpoints N] [--json]\n"
+                 "(without files: those in bench/matrices, from the root of the source)\n";
     return 2;
   }
   const Result<std::vector<Matrix>> matrices = matrices_of(options);
@@ -313,6 +337,7 @@ int main(int count, char** arguments) {
     std::cout << Value::object(
                      {{"race_runs_share", runs},
                       {"race_within_one_point", within},
+                      {"race_within_one_point_least", least_field(reports, "within_one_point")},
                       {"one_by_one_runs_share", mean_field(reports, "one_by_one_runs_share")},
                       {"one_by_one_within_one_point",
                        mean_field(reports, "one_by_one_within_one_point")},

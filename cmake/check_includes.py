@@ -26,7 +26,7 @@ ARROWS = {
     "testing": ["optimize"],
 }
 # Of these areas, programs see the interface only; the rest is for whoever sets up a run.
-INTERFACES = {"program": {"lm": {"lm.hpp"}, "retrieve": {"retriever.hpp"}}}
+INTERFACES = {"program": {"lm": {"lm.hpp", "embedder.hpp"}, "retrieve": {"retriever.hpp"}}}
 THIRD_PARTY_IN_PUBLIC = {"typed": ("boost/pfr",)}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 STANDARD = re.compile(r"^[a-z_0-9]+$")

@@ -25,6 +25,7 @@ struct Prepared {
   Examples examples;
   ModelSpec model;
   std::map<std::string, ModelSpec> named;
+  std::optional<ModelSpec> embedder;
 };
 
 Split split_of(const std::string& name) {
@@ -65,6 +66,8 @@ Result<Prepared> prepare(const EvalFlags& flags) {
   if (!metric) return metric.error();
   Result<std::map<std::string, ModelSpec>> named = named_models(task, *loaded);
   if (!named) return named.error();
+  Result<std::optional<ModelSpec>> embedder = task_embedder(task, *loaded);
+  if (!embedder) return embedder.error();
   if (flags.out) {
     if (const Result<void> writable = check_output(*flags.out); !writable) return writable.error();
   }
@@ -75,7 +78,8 @@ Result<Prepared> prepare(const EvalFlags& flags) {
                   .metric = *std::move(metric),
                   .examples = *std::move(examples),
                   .model = *std::move(model),
-                  .named = *std::move(named)};
+                  .named = *std::move(named),
+                  .embedder = *std::move(embedder)};
 }
 
 std::string results_text(const Examples& examples, const Evaluation& evaluation) {
@@ -125,6 +129,10 @@ int run_eval(const EvalFlags& flags) {
     if (!named) return fail(named.error());
     options.models[name] = *named;
   }
+  const Result<const Embedder*> embedder =
+      models.open_embedder(prepared->embedder, prepared->program);
+  if (!embedder) return fail(embedder.error());
+  options.embedder = *embedder;
   const Evaluator evaluator(**lm, std::move(options));
 
   // A server that is not there is told after one call, not after all of them.

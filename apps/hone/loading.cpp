@@ -138,6 +138,38 @@ void Models::forget() const {
   }
 }
 
+Result<const Embedder*> Models::open_embedder(const std::optional<ModelSpec>& spec,
+                                              const Program& program) {
+  if (!spec) return nullptr;
+  auto found = embedders_.find(spec->text);
+  if (found == embedders_.end()) {
+    Result<std::shared_ptr<const Embedder>> opened = cli::open_embedder(*spec, settings_);
+    if (!opened) return opened.error();
+    found = embedders_.emplace(spec->text, *std::move(opened)).first;
+  }
+  const Embedder* embedder = found->second.get();
+  const std::string needed = program.embedder();
+  if (!needed.empty() && needed != embedder->identity()) {
+    return bad_request("--embedder", "the program was made with '" + needed + "', and " +
+                                         spec->text + " is '" + embedder->identity() + "'");
+  }
+  return embedder;
+}
+
+Result<std::optional<ModelSpec>> task_embedder(const TaskSpec& task, const SavedProgram& saved) {
+  std::optional<std::string> spec = task.embedder;
+  if (const Value kept = saved.model.get("embedder"); !spec && kept.is_string())
+    spec = kept.as_string();
+  if (!spec && saved.program.embedder().empty()) return std::optional<ModelSpec>();
+  if (!spec) {
+    return bad_request("--embedder", "the program needs the embedder '" + saved.program.embedder() +
+                                         "'; give its model");
+  }
+  Result<ModelSpec> checked = check_model(*spec);
+  if (!checked) return checked.error();
+  return std::optional<ModelSpec>(*std::move(checked));
+}
+
 Result<Space> task_space(const TaskSpec& task, const SavedProgram& saved) {
   std::vector<std::string> names;
   for (const auto& [name, spec] : given_models(task, saved)) names.push_back(name);

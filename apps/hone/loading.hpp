@@ -13,6 +13,7 @@
 
 #include "hone/base/result.hpp"
 #include "hone/core/example.hpp"
+#include "hone/lm/embedder.hpp"
 #include "hone/lm/lm.hpp"
 #include "hone/model_spec.hpp"
 #include "hone/optimize/space.hpp"
@@ -46,6 +47,9 @@ class Models {
   Models(ModelSettings settings, Notify tell)
       : settings_(std::move(settings)), tell_(std::move(tell)) {}
   Result<const Lm*> open(const ModelSpec& spec);
+  // Null without a spec; bad_request unless it is the one the program's points are of.
+  Result<const Embedder*> open_embedder(const std::optional<ModelSpec>& spec,
+                                        const Program& program);
   // Local models forget the prompt beginnings they keep. What a local model computes together with
   // what decides how it rounds, so scores that two commands report can only agree when both begin
   // from nothing.
@@ -55,7 +59,12 @@ class Models {
   ModelSettings settings_;
   Notify tell_;
   std::map<std::string, OpenedModel> opened_;
+  std::map<std::string, std::shared_ptr<const Embedder>> embedders_;
 };
+
+// The embedder a task gives, else the one a tuned program was saved with; none when there is none
+// to be had and the program needs none.
+Result<std::optional<ModelSpec>> task_embedder(const TaskSpec& task, const SavedProgram& saved);
 
 // What the task lets a search change: the program's parameters under narrow, keep and freeze.
 Result<Space> task_space(const TaskSpec& task, const SavedProgram& saved);

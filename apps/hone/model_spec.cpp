@@ -9,8 +9,10 @@
 
 #include "hone/base/text.hpp"
 #include "hone/lm/cached_lm.hpp"
+#include "hone/lm/local_embedder.hpp"
 #include "hone/lm/model_store.hpp"
 #include "hone/lm/openai.hpp"
+#include "hone/lm/openai_embedder.hpp"
 
 namespace hone::cli {
 namespace {
@@ -111,6 +113,28 @@ Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& setti
   if (!cached) return cached.error();
   model.lm = *std::move(cached);
   return model;
+}
+
+Result<std::shared_ptr<const Embedder>> open_embedder(const ModelSpec& spec,
+                                                      const ModelSettings& settings) {
+  std::shared_ptr<const Embedder> embedder;
+  if (spec.place == ModelPlace::local) {
+    LocalEmbedderOptions options;
+    options.model = spec.file;
+    if (!spec.text.starts_with(kFile)) options.name = spec.text;
+    Result<std::shared_ptr<LocalEmbedder>> opened = LocalEmbedder::open(std::move(options));
+    if (!opened) return opened.error();
+    embedder = *std::move(opened);
+  } else {
+    Result<OpenAiOptions> options = parse_openai_spec(spec.text);
+    if (!options) return options.error();
+    Result<std::unique_ptr<OpenAiEmbedder>> opened =
+        OpenAiEmbedder::open(with_settings(*std::move(options), settings));
+    if (!opened) return opened.error();
+    embedder = *std::move(opened);
+  }
+  return std::shared_ptr<const Embedder>(
+      std::make_shared<const CachedEmbedder>(std::move(embedder)));
 }
 
 Result<ModelStore> open_store() {

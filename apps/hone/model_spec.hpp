@@ -11,6 +11,7 @@
 
 #include "hone/adapter/prompt_template.hpp"
 #include "hone/base/result.hpp"
+#include "hone/lm/embedder.hpp"
 #include "hone/lm/lm.hpp"
 #include "hone/lm/local.hpp"
 #include "hone/lm/model_store.hpp"
@@ -23,6 +24,7 @@ struct ModelSettings {
   std::size_t parallel = 16;                   // requests at once to a remote model
   std::optional<std::filesystem::path> cache;  // replies kept between runs
   bool keep_prefixes = true;                   // see LocalOptions
+  std::optional<std::string> embedder;         // spec of one
 };
 
 enum class ModelPlace { local, remote };
@@ -55,6 +57,10 @@ struct OpenedModel {
 // seconds, which every later one takes; `tell` hears of that.
 Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& settings,
                                const Notify& tell);
+
+// Remembers what it was asked.
+Result<std::shared_ptr<const Embedder>> open_embedder(const ModelSpec& spec,
+                                                      const ModelSettings& settings);
 
 // The models known by name, kept in the user's cache.
 Result<ModelStore> open_store();

@@ -42,6 +42,7 @@ struct Prepared {
   std::map<std::string, ModelSpec> named;
   std::optional<ModelSpec> teacher_model;
   std::optional<ModelSpec> proposer_model;
+  std::optional<ModelSpec> embedder;
   std::optional<Program> teacher;
   fs::path out;
   std::unique_ptr<StudyLog> log;
@@ -122,6 +123,8 @@ Result<Prepared> prepare(TaskSpec task, bool dry_run) {
   if (!teacher_model) return teacher_model.error();
   Result<std::optional<ModelSpec>> proposer_model = optional_model(task.proposer_model);
   if (!proposer_model) return proposer_model.error();
+  Result<std::optional<ModelSpec>> embedder = task_embedder(task, *loaded);
+  if (!embedder) return embedder.error();
   std::optional<Program> teacher;
   if (task.teacher_program) {
     const ModelSpec& runs_on = *teacher_model ? **teacher_model : *model;
@@ -150,6 +153,7 @@ Result<Prepared> prepare(TaskSpec task, bool dry_run) {
                   .named = *std::move(named),
                   .teacher_model = *std::move(teacher_model),
                   .proposer_model = *std::move(proposer_model),
+                  .embedder = *std::move(embedder),
                   .teacher = std::move(teacher),
                   .out = out,
                   .log = std::move(log)};
@@ -159,6 +163,7 @@ struct OpenedModels {
   const Lm* main = nullptr;
   const Lm* teacher = nullptr;   // null = the main one
   const Lm* proposer = nullptr;  // null = the main one
+  const Embedder* embedder = nullptr;
   std::map<std::string, const Lm*, std::less<>> named;
   std::map<std::string, Price, std::less<>> prices;  // by identity
 };
@@ -182,6 +187,10 @@ Result<OpenedModels> open_all(const Prepared& prepared, Models& models) {
     if (Result<void> done = open(*prepared.proposer_model, opened.proposer); !done)
       return done.error();
   }
+  const Result<const Embedder*> embedder =
+      models.open_embedder(prepared.embedder, prepared.student);
+  if (!embedder) return embedder.error();
+  opened.embedder = *embedder;
   for (const auto& [name, spec] : prepared.named) {
     if (Result<void> done = open(spec, opened.named[name]); !done) return done.error();
     const auto price = prepared.task.prices.find(name);
@@ -330,6 +339,7 @@ class Run {
     options.threads = prepared_.task.threads;
     options.seed = prepared_.task.seed;
     options.models = measured_named_;
+    options.embedder = models_.embedder;
     options.observer = progress_.observer();
     options.stop = std::move(stop);
     return Evaluator(*measured_, std::move(options));
@@ -381,6 +391,7 @@ class Run {
     if (optimizer_options.size() > 0) options.purpose += " " + optimizer_options.to_json();
     options.proposer_lm = models_.proposer;
     options.models = models_.named;
+    options.embedder = models_.embedder;
     options.observer = progress_.observer();
     options.stop = signals_.token();
     return options;
@@ -484,6 +495,7 @@ class Run {
     std::sort(named.begin(), named.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     if (!named.empty()) model = model.with("models", Value::object(std::move(named)));
+    if (!program.embedder().empty()) model = model.with("embedder", prepared_.embedder->text);
     const SavedProgram saved{
         .program = program, .score = saved_score(report_), .model = std::move(model)};
     Result<void> written = save_program(prepared_.out, saved);

@@ -72,6 +72,10 @@ void add_model_settings(CLI::App& app, ModelSettings& settings) {
   app.add_option("--retries", settings.retries, "More tries of a call a server failed (default 5)");
   app.add_option("--context", settings.context, "Tokens a local model's cache holds")
       ->check(CLI::Range(std::size_t{0}, std::size_t{1} << 24U));
+  app.add_option(
+      "--embedder", settings.embedder,
+      "Model whose embeddings say what is near, for programs that look things up by them; " +
+          std::string(kModelHelp));
   app.add_option("--cache", settings.cache, "File that keeps replies between runs");
 }
 

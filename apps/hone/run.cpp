@@ -142,6 +142,9 @@ int run_program(const RunFlags& flags) {
   }
   const Result<std::map<std::string, ModelSpec>> named = named_models(*task, *loaded);
   if (!named) return fail(named.error());
+  task->embedder = flags.model_settings.embedder ? flags.model_settings.embedder : task->embedder;
+  const Result<std::optional<ModelSpec>> needed = task_embedder(*task, *loaded);
+  if (!needed) return fail(needed.error());
 
   Models models(flags.model_settings,
                 [](const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); });
@@ -155,6 +158,9 @@ int run_program(const RunFlags& flags) {
     if (!one) return fail(one.error());
     options.models[name] = *one;
   }
+  const Result<const Embedder*> embedder = models.open_embedder(*needed, loaded->program);
+  if (!embedder) return fail(embedder.error());
+  options.embedder = *embedder;
   const Evaluator evaluator(**lm, std::move(options));
   const Runner runner(loaded->program, evaluator, flags.scores);
   if (!flags.input) return run_lines(runner, signature);

@@ -165,6 +165,7 @@ Result<TaskSpec> read_task_file(const fs::path& file) {
   task.model = model("model");
   task.teacher_model = model("teacher_model");
   task.proposer_model = model("proposer_model");
+  task.embedder = model("embedder");
   if (const auto path = top.text("teacher_program")) task.teacher_program = folder / *path;
   if (const auto path = top.text("out")) task.out = folder / *path;
   if (const auto path = top.text("log")) task.log = folder / *path;

@@ -112,6 +112,7 @@ Result<TaskSpec> task_from(const TaskFlags& flags) {
   take(task.model, flags.model);
   if (flags.seed) task.seed = *flags.seed;
   if (flags.threads) task.threads = *flags.threads;
+  take(task.embedder, flags.model_settings.embedder);
   task.model_settings = flags.model_settings;
   task.model_settings.parallel = task.threads;
   return task;

@@ -41,8 +41,8 @@ struct SplitSpec {
 
 // A task file (TOML):
 //   metric = "exact_match:queue"   model = "smollm2"   out = "triage.hone.json"   seed = 1 threads
-//   = 8 teacher_model, teacher_program, proposer_model, race = true, goals = ["score"],
-//   within = ["latency_ms < 200"], keep = ["*.demos"], freeze =
+//   = 8 teacher_model, teacher_program, proposer_model, embedder, race = true,
+//   goals = ["score"], within = ["latency_ms < 200"], keep = ["*.demos"], freeze =
 //   […], narrow = {"*.format" = ["completion", "json"]} [program]     see
 //   hone/program/program_file.hpp [data]        train, val, test = a file or a list of files; limit
 //   = 100, or {train = 100, …} [optimizer]   name, and its options [budget] calls, tokens, seconds,
@@ -60,6 +60,7 @@ struct TaskSpec {
   std::optional<std::string> teacher_model;
   std::optional<std::filesystem::path> teacher_program;
   std::optional<std::string> proposer_model;
+  std::optional<std::string> embedder;
   std::string optimizer = "bootstrap_random_search";
   Value optimizer_options = Value::object();
   std::uint64_t seed = 0;

@@ -145,6 +145,7 @@ std::vector<Rollout> Evaluator::run(std::span<const RolloutTask> tasks,
     call_options.sample = task.sample;
     call_options.temperature = task.temperature;
     call_options.models = options_.models;
+    call_options.embedder = options_.embedder;
     call_options.stop = task.stop.stop_possible() ? task.stop : options_.stop;
     Call call(*lm_, std::move(call_options));
     rollout.example = task.example->id();

@@ -115,6 +115,7 @@ struct Search::State {
     evaluator_options.seed = options.seed;
     for (const auto& [name, named] : options.models)
       evaluator_options.models.emplace(name, &model(*named));
+    evaluator_options.embedder = options.embedder;
     evaluator_options.observer = options.observer;
     evaluator_options.stop = options.stop;
     return Evaluator(model(lm), std::move(evaluator_options));

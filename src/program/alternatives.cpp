@@ -30,6 +30,13 @@ class Alternatives final : public Module {
     return run_member(call, alternative.program, prefix_of(alternative), inputs).value();
   }
 
+  std::string embedder() const override {
+    for (const Alternative& alternative : alternatives_) {
+      if (std::string needed = alternative.program.embedder(); !needed.empty()) return needed;
+    }
+    return {};
+  }
+
   std::vector<Predictor> predictors() const override {
     std::vector<Predictor> out;
     for (const Alternative& alternative : alternatives_) {

@@ -1,6 +1,7 @@
 #include "hone/program/call.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "hone/base/text.hpp"
 
@@ -34,6 +35,13 @@ Result<LmReply> Call::complete(const Lm& lm, const LmRequest& request) {
     if (reply->usage.lm_calls == 0) reply->usage.lm_calls = 1;
   }
   return reply;
+}
+
+Result<Embedding> Call::embed(const std::string& text) const {
+  if (options_.embedder == nullptr) return bad_request("embedder", "this run has none");
+  Result<std::vector<Embedding>> points = options_.embedder->embed({&text, 1}, options_.stop);
+  if (!points) return points.error();
+  return std::move(points->front());
 }
 
 std::uint64_t Call::next_seed(std::string_view place) {

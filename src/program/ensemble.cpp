@@ -94,6 +94,13 @@ class Ensemble final : public Module {
     return Value::object(std::move(out));
   }
 
+  std::string embedder() const override {
+    for (const Program& member : members_) {
+      if (std::string needed = member.embedder(); !needed.empty()) return needed;
+    }
+    return {};
+  }
+
   std::vector<Predictor> predictors() const override {
     std::vector<Predictor> out;
     for (std::size_t m = 0; m < members_.size(); ++m) {

@@ -1,11 +1,13 @@
 #include "program/neighbour_demos.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "hone/base/text.hpp"
-
-#include "program/bm25.hpp"
+#include "hone/retrieve/dense.hpp"
+#include "hone/retrieve/keyword.hpp"
 
 namespace hone {
 namespace {
@@ -24,8 +26,16 @@ std::string search_text(const Signature& signature, const Value& inputs) {
 // What does not change with k: shared by all copies.
 struct Pool {
   std::vector<KnownExample> examples;
-  Bm25 index;
+  std::unique_ptr<const Retriever> index;
+  const DenseRetriever* dense = nullptr;  // the index, when it is one of points
 };
+
+std::vector<std::string> search_texts(const Signature& signature,
+                                      const std::vector<KnownExample>& pool) {
+  std::vector<std::string> texts;
+  for (const KnownExample& example : pool) texts.push_back(search_text(signature, example.inputs));
+  return texts;
+}
 
 class NeighbourDemos final : public Module {
  public:
@@ -35,11 +45,7 @@ class NeighbourDemos final : public Module {
   const Signature& signature() const override { return inner_.signature(); }
 
   Value forward(Call& call, const Value& inputs) const override {
-    std::vector<const KnownExample*> near;
-    for (const std::size_t i : pool_->index.rank(search_text(signature(), inputs))) {
-      if (near.size() == k_) break;
-      if (!same_inputs(pool_->examples[i].inputs, inputs)) near.push_back(&pool_->examples[i]);
-    }
+    std::vector<const KnownExample*> near = nearest(call, inputs);
     std::reverse(near.begin(), near.end());
     Candidate demos;
     for (const Predictor& predictor : inner_.predictors()) {
@@ -51,6 +57,10 @@ class NeighbourDemos final : public Module {
       demos = demos.with(predictor.path() + ".demos", Value(std::move(shown)));
     }
     return inner_.with(demos).value().module().forward(call, inputs);
+  }
+
+  std::string embedder() const override {
+    return pool_->dense != nullptr ? pool_->dense->embedder() : inner_.embedder();
   }
 
   std::vector<Predictor> predictors() const override { return inner_.predictors(); }
@@ -84,12 +94,38 @@ class NeighbourDemos final : public Module {
       pool.push_back(
           Value::object({{"inputs", example.inputs}, {"demos", Value::object(std::move(demos))}}));
     }
-    return Value::object(
-        {{"neighbours",
-          Value::object({{"k", k_}, {"program", inner}, {"pool", Value(std::move(pool))}})}});
+    Value::Object fields = {{"k", k_}, {"program", inner}, {"pool", Value(std::move(pool))}};
+    if (pool_->dense != nullptr) fields.emplace_back("index", pool_->dense->to_json());
+    return Value::object({{"neighbours", Value::object(std::move(fields))}});
   }
 
  private:
+  // The k nearest, best first.
+  std::vector<const KnownExample*> nearest(const Call& call, const Value& inputs) const {
+    std::vector<const KnownExample*> near;
+    if (k_ == 0) return near;
+    if (pool_->dense != nullptr) check_embedder(call);
+    const auto embed = [&call](const std::string& text) { return call.embed(text); };
+    const std::vector<Hit> hits =
+        pool_->index->search(search_text(signature(), inputs), pool_->examples.size(), embed)
+            .value();
+    for (const Hit& hit : hits) {
+      const KnownExample& example = pool_->examples[hit.text];
+      if (!same_inputs(example.inputs, inputs)) near.push_back(&example);
+      if (near.size() == k_) break;
+    }
+    return near;
+  }
+
+  void check_embedder(const Call& call) const {
+    const Embedder* given = call.options().embedder;
+    if (given != nullptr && given->identity() == pool_->dense->embedder()) return;
+    throw_error(bad_request(
+        "neighbours",
+        "the pool's points are of the embedder '" + pool_->dense->embedder() + "', the run has " +
+            (given == nullptr ? std::string("none") : "'" + given->identity() + "'")));
+  }
+
   bool is_demos(const std::string& path) const {
     const std::vector<Predictor> predictors = inner_.predictors();
     return std::any_of(predictors.begin(), predictors.end(),
@@ -106,10 +142,9 @@ class NeighbourDemos final : public Module {
   std::size_t k_;
 };
 
-}  // namespace
-
-Result<Program> with_neighbour_demos(const Program& inner, std::vector<KnownExample> pool,
-                                     std::size_t k) {
+// Everything but the index.
+Result<void> check_pool(const Program& inner, const std::vector<KnownExample>& pool,
+                        std::size_t k) {
   if (pool.empty()) return bad_request("neighbours", "the pool has no examples");
   if (k > pool.size()) {
     return bad_request("neighbours", "k is " + std::to_string(k) + ", but the pool has only " +
@@ -122,7 +157,6 @@ Result<Program> with_neighbour_demos(const Program& inner, std::vector<KnownExam
       if (param.path == predictor.path() + ".demos") slots.emplace(predictor.path(), param);
     }
   }
-  std::vector<std::string> texts;
   for (std::size_t i = 0; i < pool.size(); ++i) {
     const std::string place = "neighbours, example " + std::to_string(i + 1);
     for (const auto& [path, demo] : pool[i].demos) {
@@ -132,10 +166,42 @@ Result<Program> with_neighbour_demos(const Program& inner, std::vector<KnownExam
       const Result<void> fits = check_domain(slot->second.domain, Value(Value::List{demo}), path);
       if (!fits) return bad_request(place, fits.error().text());
     }
-    texts.push_back(search_text(inner.signature(), pool[i].inputs));
   }
-  auto shared = std::make_shared<const Pool>(Pool{std::move(pool), Bm25(texts)});
-  return Program(std::make_shared<const NeighbourDemos>(inner, std::move(shared), k));
+  return {};
+}
+
+Program with_pool(const Program& inner, std::vector<KnownExample> examples, std::size_t k,
+                  std::optional<DenseRetriever> dense) {
+  Pool pool;
+  if (dense) {
+    auto index = std::make_unique<const DenseRetriever>(*std::move(dense));
+    pool.dense = index.get();
+    pool.index = std::move(index);
+  } else {
+    pool.index =
+        std::make_unique<const KeywordRetriever>(search_texts(inner.signature(), examples));
+  }
+  pool.examples = std::move(examples);
+  return Program(std::make_shared<const NeighbourDemos>(
+      inner, std::make_shared<const Pool>(std::move(pool)), k));
+}
+
+}  // namespace
+
+Result<Program> with_neighbour_demos(const Program& inner, std::vector<KnownExample> pool,
+                                     std::size_t k, const Embedder* embedder,
+                                     std::stop_token stop) {
+  if (Result<void> fits = check_pool(inner, pool, k); !fits) return fits.error();
+  std::optional<DenseRetriever> dense;
+  if (embedder != nullptr) {
+    const std::vector<std::string> texts = search_texts(inner.signature(), pool);
+    const Result<std::vector<Embedding>> points = embedder->embed(texts, std::move(stop));
+    if (!points) return points.error();
+    Result<DenseRetriever> made = DenseRetriever::make(*points, embedder->identity());
+    if (!made) return made.error();
+    dense = *std::move(made);
+  }
+  return with_pool(inner, std::move(pool), k, std::move(dense));
 }
 
 Result<Program> neighbour_demos_from_json(const Value& json, std::string_view where) {
@@ -156,10 +222,20 @@ Result<Program> neighbour_demos_from_json(const Value& json, std::string_view wh
     for (const auto& [path, demo] : demos.as_object()) example.demos.emplace(path, demo);
     pool.push_back(std::move(example));
   }
-  Result<Program> program =
-      with_neighbour_demos(*inner, std::move(pool), static_cast<std::size_t>(k.as_int()));
-  if (!program) return bad_request(place, program.error().text());
-  return program;
+  const auto count = static_cast<std::size_t>(k.as_int());
+  if (Result<void> fits = check_pool(*inner, pool, count); !fits)
+    return bad_request(place, fits.error().text());
+  std::optional<DenseRetriever> dense;
+  if (const Value* index = body.find("index")) {
+    Result<DenseRetriever> read = DenseRetriever::from_json(*index, place + ", index");
+    if (!read) return read.error();
+    if (read->size() != pool.size())
+      return bad_request(place, "the index has " + std::to_string(read->size()) +
+                                    " points, the pool " + std::to_string(pool.size()) +
+                                    " examples");
+    dense = *std::move(read);
+  }
+  return with_pool(*inner, std::move(pool), count, std::move(dense));
 }
 
 }  // namespace hone

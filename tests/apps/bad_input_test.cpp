@@ -50,6 +50,21 @@ TEST_F(CommandBadInput, UnknownOptionOfTheOptimizer) {
   expect_refused(optimize_with("--option", "candidats=3"), {"candidats", "candidates"});
 }
 
+TEST_F(CommandBadInput, NeighboursByEmbeddingWithoutAnEmbedder) {
+  Words words = optimize_with("--optimizer", "knn_few_shot");
+  std::erase(words, "--candidates");
+  std::erase(words, "2");
+  words.insert(words.end(), {"--option", "by=embedding"});
+  expect_refused(words, {"--embedder"});
+  words.back() = "by=embeding";
+  expect_refused(words, {"embeding", "embedding"});
+}
+
+TEST_F(CommandBadInput, UnknownEmbedder) {
+  expect_refused(optimize_with("--embedder", "smolm2"), {"smolm2", "smollm2"});
+  EXPECT_EQ(server_.request_count(), 0U);
+}
+
 TEST_F(CommandBadInput, UnknownMetric) {
   expect_refused(optimize_with("--metric", "exactmatch:label"), {"exact_match"});
 }

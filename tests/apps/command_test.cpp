@@ -178,6 +178,45 @@ TEST_F(CommandTest, SearchesTheModelAndTheFormatWhenAskedTo) {
   EXPECT_FALSE(saved.get("model").get("models").find("idle")) << "only what the program asks";
 }
 
+// Good reviews point one way, all others another.
+HttpResponse points_answer(const HttpRequest& request) {
+  const Value input = request.json().get("input");
+  Value::List data;
+  for (const Value& text : input.as_list()) {
+    const bool is_good = text.as_string().find("good") != std::string::npos;
+    data.push_back(
+        Value::object({{"index", data.size()},
+                       {"embedding", is_good ? Value::numbers({1, 0}) : Value::numbers({0, 1})}}));
+  }
+  return {.body = Value::object({{"data", Value(std::move(data))}}).to_json()};
+}
+
+TEST_F(CommandTest, NeighboursByEmbeddingAreKeptWithTheProgram) {
+  answer_ = [](const HttpRequest& request) {
+    return request.path.ends_with("/embeddings") ? points_answer(request) : review_answer(request);
+  };
+  Words words = optimize_with("--optimizer", "knn_few_shot");
+  std::erase(words, "--candidates");
+  std::erase(words, "2");
+  words.insert(words.end(), {"--option", "by=embedding", "--option", "max_k=2", "--embedder",
+                             "openai:" + server_.url() + "#points"});
+  const Finished finished = run_hone(words);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const Value saved = json_of(read_text(folder_ / "out.hone.json"));
+  EXPECT_EQ(saved.get("model").get("embedder"), Value("openai:" + server_.url() + "#points"));
+  const Value index = saved.get("program").get("neighbours").get("index");
+  EXPECT_EQ(index.get("embedder"), Value("openai:" + server_.url() + "/v1#points:embedding"));
+
+  const Finished run =
+      run_hone({"run", path("out.hone.json"), "--input", R"({"text": "y is good"})"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out, "{\"label\": \"positive\"}\n");
+  const Finished other = run_hone({"eval", path("out.hone.json"), "--data", path("test.jsonl"),
+                                   "--embedder", "openai:" + server_.url() + "#other"});
+  EXPECT_EQ(other.code, 2) << other.out;
+  EXPECT_NE(other.err.find("#points:embedding"), std::string::npos) << other.err;
+}
+
 TEST_F(CommandTest, RunAnswersLineByLine) {
   ASSERT_EQ(run_hone(optimize_words()).code, 0);
   const Finished run =

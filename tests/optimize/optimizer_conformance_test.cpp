@@ -149,8 +149,9 @@ std::vector<OptionCase> option_cases() {
   return cases;
 }
 
-// Tested with programs of several steps, in gepa_test.cpp.
-const std::set<std::string> kElsewhere = {"gepa.all_parts", "gepa.merge"};
+// Tested with programs of several steps, in gepa_test.cpp, and with an embedder, in
+// knn_few_shot_test.cpp.
+const std::set<std::string> kElsewhere = {"gepa.all_parts", "gepa.merge", "knn_few_shot.by"};
 
 TEST(OptimizerOptions, EachChangesWhatIsDone) {
   std::map<std::string, std::string> usual;

@@ -8,8 +8,6 @@
 #include "hone/program/saved_program.hpp"
 #include "hone/testing/scripted_lm.hpp"
 
-#include "program/bm25.hpp"
-
 namespace hone {
 namespace {
 
@@ -34,6 +32,39 @@ std::vector<KnownExample> pool() {
           known("printer does not start", "technical")};
 }
 
+// Texts about money point one way, all others another, whatever their words.
+class TopicEmbedder final : public Embedder {
+ public:
+  explicit TopicEmbedder(std::string identity = "topics") : identity_(std::move(identity)) {}
+  const std::string& identity() const override { return identity_; }
+  Result<std::vector<Embedding>> embed(std::span<const std::string> texts,
+                                       std::stop_token) const override {
+    std::vector<Embedding> points;
+    for (const std::string& text : texts) {
+      const bool is_money =
+          text.find("invoice") != std::string::npos || text.find("cash") != std::string::npos;
+      points.push_back(is_money ? Embedding{0.8F, 0.6F} : Embedding{0.6F, -0.8F});
+    }
+    return points;
+  }
+
+ private:
+  std::string identity_;
+};
+
+Result<std::string> prompt_with(const Program& program, const std::string& ticket,
+                                const Embedder* embedder) {
+  Script script;
+  script.score = [](const LmRequest&, const LabelSlot&) { return std::vector<double>{-1, -2}; };
+  const ScriptedLm lm(std::move(script));
+  CallOptions options;
+  options.embedder = embedder;
+  Call call(lm, options);
+  const Result<Value> reply = program.run(call, Value::object({{"ticket", ticket}}));
+  if (!reply) return reply.error();
+  return lm.requests().front().prompt.dump();
+}
+
 std::string prompt_for(const Program& program, const std::string& ticket) {
   Script script;
   script.score = [](const LmRequest&, const LabelSlot&) { return std::vector<double>{-1, -2}; };
@@ -41,15 +72,6 @@ std::string prompt_for(const Program& program, const std::string& ticket) {
   Call call(lm);
   program.run(call, Value::object({{"ticket", ticket}})).value();
   return lm.requests().front().prompt.dump();
-}
-
-TEST(Bm25, RanksByRareSharedWords) {
-  const Bm25 index({"the cat sat", "the dog barked", "the cat and the dog", "Fünf Äpfel"});
-  EXPECT_EQ(index.rank("DOG").front(), 1U) << "the shorter text of two with the word";
-  EXPECT_EQ(index.rank("the cat sat").front(), 0U);
-  EXPECT_EQ(index.rank("Fünf").front(), 3U);
-  EXPECT_EQ(index.rank("nothing shared"), (std::vector<std::size_t>{0, 1, 2, 3}));
-  EXPECT_TRUE(Bm25({}).rank("a").empty());
 }
 
 TEST(NeighbourDemos, ShowsTheNearestExamplesNearestLast) {
@@ -86,6 +108,50 @@ TEST(NeighbourDemos, SavedAndLoadedItIsTheSame) {
   const Program loaded = Program::from_json(program.to_json(), "file").value();
   EXPECT_EQ(saved_program_text({loaded, {}, {}}), saved_program_text({program, {}, {}}));
   EXPECT_EQ(prompt_for(loaded, "wrong invoice"), prompt_for(program, "wrong invoice"));
+}
+
+TEST(NeighbourDemos, LooksNeighboursUpByEmbedding) {
+  const TopicEmbedder embedder;
+  const Program program = with_neighbour_demos(ticket_program(), pool(), 2, &embedder).value();
+  EXPECT_EQ(program.embedder(), "topics");
+  // Shares "the", "not" and "start" with the wrong ones only.
+  const std::string prompt = prompt_with(program, "does the cash not start", &embedder).value();
+  EXPECT_THAT(prompt, HasSubstr("the invoice is wrong"));
+  EXPECT_THAT(prompt, HasSubstr("charged twice"));
+  EXPECT_THAT(prompt, Not(HasSubstr("printer")));
+}
+
+TEST(NeighbourDemos, SavedWithItsPointsItNeedsTheSameEmbedder) {
+  const TopicEmbedder embedder;
+  const Program program = with_neighbour_demos(ticket_program(), pool(), 2, &embedder).value();
+  const Program loaded = Program::from_json(program.to_json(), "file").value();
+  EXPECT_EQ(saved_program_text({loaded, {}, {}}), saved_program_text({program, {}, {}}));
+  EXPECT_EQ(loaded.embedder(), "topics");
+  EXPECT_EQ(prompt_with(loaded, "cash", &embedder).value(),
+            prompt_with(program, "cash", &embedder).value());
+  const auto without = prompt_with(loaded, "cash", nullptr);
+  ASSERT_FALSE(without);
+  EXPECT_THAT(without.error().text(), HasSubstr("'topics'"));
+  const TopicEmbedder other("others");
+  const auto wrong = prompt_with(loaded, "cash", &other);
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().text(), HasSubstr("'others'"));
+}
+
+TEST(NeighbourDemos, SaysWhatIsWrongWithSavedPoints) {
+  const TopicEmbedder embedder;
+  const Value json = with_neighbour_demos(ticket_program(), pool(), 2, &embedder).value().to_json();
+  const Value body = json.get("neighbours");
+  const Value index = body.get("index");
+  Value::List fewer = index.get("points").as_list();
+  fewer.pop_back();
+  const std::vector<Value> damaged = {index.with("points", Value(fewer)), index.with("mean", "?"),
+                                      index.with("points", Value(Value::List{"AAAA"})), Value(3)};
+  for (const Value& wrong : damaged) {
+    const auto read = Program::from_json(json.with("neighbours", body.with("index", wrong)), "f");
+    ASSERT_FALSE(read) << wrong.to_json();
+    EXPECT_THAT(read.error().text(), HasSubstr("f, neighbours"));
+  }
 }
 
 TEST(NeighbourDemos, SaysWhatIsWrongWithAPool) {

@@ -16,6 +16,7 @@
 #include "hone/core/trace.hpp"
 #include "hone/eval/events.hpp"
 #include "hone/eval/metric.hpp"
+#include "hone/lm/embedder.hpp"
 #include "hone/lm/lm.hpp"
 #include "hone/program/program.hpp"
 
@@ -52,6 +53,7 @@ struct EvaluatorOptions {
                             // batches gets up to 256 runs' requests together, whatever this says
   std::uint64_t seed = 0;
   std::map<std::string, const Lm*, std::less<>> models;
+  const Embedder* embedder = nullptr;  // for programs that need one; not owned
   Observer observer;
   std::stop_token stop;
 };

@@ -56,6 +56,7 @@ struct SearchOptions {
   const Lm* teacher_lm = nullptr;       // default: the task's model
   const Lm* proposer_lm = nullptr;
   std::map<std::string, const Lm*, std::less<>> models = {};
+  const Embedder* embedder = nullptr;  // for programs that look things up by it; not owned
   // Where trials, proposals, events and model replies are written, and read back: the same search
   // on the same log goes on where it was and ends with the same winner, to the bit when a model's
   // replies depend on nothing but the batch (LocalOptions::keep_prefixes off). Several processes

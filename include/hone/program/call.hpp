@@ -11,6 +11,7 @@
 
 #include "hone/base/result.hpp"
 #include "hone/core/trace.hpp"
+#include "hone/lm/embedder.hpp"
 #include "hone/lm/lm.hpp"
 
 namespace hone {
@@ -31,12 +32,13 @@ struct CallOptions {
   std::optional<double> temperature =
       {};  // overrides the predictors' settings (teachers exploring)
   std::map<std::string, const Lm*, std::less<>> models =
-      {};  // for predictors that name one; not owned
+      {};                              // for predictors that name one; not owned
+  const Embedder* embedder = nullptr;  // for programs that look things up by it; not owned
   std::stop_token stop = {};
 };
 
 // One run of one program on one thread. Not thread safe; make one a run. Holds references: `lm`,
-// the executor and the named models must outlive it.
+// the executor, the named models and the embedder must outlive it.
 class Call {
  public:
   explicit Call(const Lm& lm, CallOptions options = {});
@@ -46,6 +48,8 @@ class Call {
   Result<const Lm*> model(std::string_view name) const;
   // Sends a request the way the run's owner chose, and counts it.
   Result<LmReply> complete(const Lm& lm, const LmRequest& request);
+  // A text as a point; bad_request when the run has no embedder.
+  Result<Embedding> embed(const std::string& text) const;
   // A seed of its own for each use of each place: (run seed, place, how often it was asked).
   std::uint64_t next_seed(std::string_view place);
   void record(TraceStep step) { trace_.steps.push_back(std::move(step)); }

@@ -28,6 +28,9 @@ class Module {
   // Tunables of the module; the default is those of its predictors.
   virtual std::vector<Param> params() const;
   virtual Result<std::shared_ptr<const Module>> with(const Candidate& candidate) const = 0;
+  // The identity of the embedder whose points it holds, and which its runs therefore need; empty =
+  // none.
+  virtual std::string embedder() const { return {}; }
   // Enough to build it again (Program::from_json), or null when only C++ can.
   virtual Value to_json() const { return {}; }
 };
@@ -61,6 +64,8 @@ class Program {
   static Result<Program> alternatives(std::string name, std::vector<Alternative> alternatives,
                                       std::string_view choice = {});
 
+  // The identity of the embedder its runs need (CallOptions::embedder); empty = none.
+  std::string embedder() const { return module_->embedder(); }
   // Runs it; a thrown Exception comes back as its Error, and so do inputs that do not fit.
   Result<Value> run(Call& call, const Value& inputs) const;
 

@@ -2,6 +2,7 @@
 #include <set>
 #include <utility>
 
+#include "hone/base/text.hpp"
 #include "hone/program/neighbour_demos.hpp"
 
 #include "optimize/demo_sets.hpp"
@@ -12,15 +13,16 @@ namespace hone {
 namespace {
 
 // KNNFewShot of DSPy: demos are the train examples most similar to each input. Here similarity is
-// by words (BM25), the number of neighbours is chosen on the validation examples, and where a
-// step's fields are not in the data the teacher is run once over the train examples, while
-// optimizing, instead of again for every input.
+// by words (BM25) or by an embedding, the number of neighbours is chosen on the validation
+// examples, and where a step's fields are not in the data the teacher is run once over the train
+// examples, while optimizing, instead of again for every input.
 class KnnFewShot final : public Optimizer {
  public:
   explicit KnnFewShot(OptionReader& options)
       : max_k_(options.get("max_k", std::size_t{16},
                            "neighbours at most; 1, 2, 4 … up to it are tried")),
         pool_(options.get("pool", std::size_t{2000}, "train examples to choose among, at most")),
+        by_(options.get("by", "bm25", "what is near: bm25 (shared words) or embedding")),
         bootstrap_(options.get("bootstrap", false,
                                "demos from the teacher's runs also where the data has them")),
         threshold_(options.get("threshold", 1.0, "least metric score of a run worth showing")) {}
@@ -32,6 +34,17 @@ class KnnFewShot final : public Optimizer {
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
     if (!paths) return paths.error();
+    const bool by_embedding = by_ == "embedding";
+    if (!by_embedding && by_ != "bm25") {
+      static const std::vector<std::string> known = {"bm25", "embedding"};
+      return bad_request("knn_few_shot", "by: unknown nearness \"" + by_ + "\"" +
+                                             did_you_mean(by_, known) + " (bm25, embedding)");
+    }
+    const Embedder* embedder = by_embedding ? search.options().embedder : nullptr;
+    if (by_embedding && embedder == nullptr) {
+      return bad_request("knn_few_shot",
+                         "by = embedding needs an embedder (--embedder, SearchOptions::embedder)");
+    }
     search.phase("pool");
     std::vector<KnownExample> pool = make_pool(search, *paths);
     if (pool.empty())
@@ -39,7 +52,8 @@ class KnnFewShot final : public Optimizer {
                          "no example has the fields of a demo and no run of the teacher succeeded");
     std::vector<Proposal> proposals;
     for (std::size_t k = 1; k <= std::min(max_k_, pool.size()); k *= 2) {
-      Result<Program> program = with_neighbour_demos(search.student(), pool, k);
+      Result<Program> program =
+          with_neighbour_demos(search.student(), pool, k, embedder, search.options().stop);
       if (!program) return program.error();
       proposals.push_back({Candidate(), "nearest " + std::to_string(k), *std::move(program)});
     }
@@ -99,6 +113,7 @@ class KnnFewShot final : public Optimizer {
 
   std::size_t max_k_;
   std::size_t pool_;
+  std::string by_;
   bool bootstrap_;
   double threshold_;
 };

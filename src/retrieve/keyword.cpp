@@ -1,8 +1,10 @@
-#include "program/bm25.hpp"
+#include "hone/retrieve/keyword.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <string_view>
+
+#include "retrieve/ranked.hpp"
 
 namespace hone {
 namespace {
@@ -29,7 +31,7 @@ std::vector<std::string> words_of(std::string_view text) {
 
 }  // namespace
 
-Bm25::Bm25(const std::vector<std::string>& texts) {
+KeywordRetriever::KeywordRetriever(const std::vector<std::string>& texts) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     std::map<std::string, double> counts;
     const std::vector<std::string> words = words_of(texts[i]);
@@ -40,7 +42,8 @@ Bm25::Bm25(const std::vector<std::string>& texts) {
   }
 }
 
-std::vector<std::size_t> Bm25::rank(std::string_view query) const {
+Result<std::vector<Hit>> KeywordRetriever::search(const std::string& query, std::size_t k,
+                                                  const EmbedText&) const {
   std::vector<double> scores(lengths_.size(), 0.0);
   const auto total = static_cast<double>(lengths_.size());
   for (const std::string& word : words_of(query)) {
@@ -55,11 +58,7 @@ std::vector<std::size_t> Bm25::rank(std::string_view query) const {
           (posting.count + kSaturation * (1 - kLengthShare + kLengthShare * length));
     }
   }
-  std::vector<std::size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-  return order;
+  return best_hits(scores, k);
 }
 
 }  // namespace hone

@@ -1,0 +1,62 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hone/optimize/optimize.hpp"
+#include "hone/testing/planted_task.hpp"
+#include "hone/testing/scripted_lm.hpp"
+
+namespace hone {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::planted_task;
+using testing::PlantedTask;
+
+// A number's point is its last digit's place on a circle: near is what ends alike.
+class LastDigits final : public Embedder {
+ public:
+  const std::string& identity() const override { return identity_; }
+  Result<std::vector<Embedding>> embed(std::span<const std::string> texts,
+                                       std::stop_token) const override {
+    std::vector<Embedding> points;
+    for (const std::string& text : texts) {
+      Embedding point(10, 0.1F);
+      point[static_cast<std::size_t>(text.back() - '0')] = 1;
+      normalize(point);
+      points.push_back(std::move(point));
+    }
+    return points;
+  }
+
+ private:
+  std::string identity_ = "last digits";
+};
+
+Result<Optimized> optimized(const Embedder* embedder, const std::string& by) {
+  const PlantedTask planted = planted_task();
+  const ScriptedLm lm(planted.script);
+  SearchOptions options;
+  options.embedder = embedder;
+  const auto optimizer = make_optimizer("knn_few_shot", Value::object({{"by", by}})).value();
+  return optimize(planted.student, planted.task, lm, *optimizer, options);
+}
+
+TEST(KnnFewShot, FindsNeighboursByEmbedding) {
+  const LastDigits embedder;
+  const Optimized done = optimized(&embedder, "embedding").value();
+  EXPECT_GT(done.best.mean, done.baseline.mean);
+  EXPECT_EQ(done.program.embedder(), "last digits");
+  EXPECT_EQ(optimized(&embedder, "bm25").value().program.embedder(), "");
+}
+
+TEST(KnnFewShot, SaysWhatIsMissing) {
+  const auto without = optimized(nullptr, "embedding");
+  ASSERT_FALSE(without);
+  EXPECT_THAT(without.error().text(), HasSubstr("embedder"));
+  const auto odd = optimized(nullptr, "embeding");
+  ASSERT_FALSE(odd);
+  EXPECT_THAT(odd.error().text(), HasSubstr("embedding"));
+}
+
+}  // namespace
+}  // namespace hone
