@@ -6,6 +6,8 @@
 #include "hone/eval/calibrate.hpp"
 #include "hone/optimize/space.hpp"
 
+#include "optimize/ranking.hpp"
+
 namespace hone {
 namespace {
 
@@ -66,11 +68,12 @@ Contender::Contender(std::string origin, Candidate candidate, Program program,
 }
 
 void Contender::add(std::vector<Rollout> rollouts) {
-  std::move(rollouts.begin(), rollouts.end(), std::back_inserter(rollouts_));
+  std::move(rollouts.begin(), rollouts.end(), std::back_inserter(raw_.rollouts));
 }
 
 Result<void> Contender::calibrate(const Examples& met, const Evaluator& evaluator,
                                   const Metric& metric) {
+  raw_.likelihood = label_likelihood(measured_, raw_.rollouts, met);
   std::vector<Candidate> settings;
   for (const Calibration calibration : calibrations_)
     settings.push_back(with_calibration(program_, calibration));
@@ -87,17 +90,33 @@ Result<void> Contender::calibrate(const Examples& met, const Evaluator& evaluato
     }
     Result<Program> calibrated = wanted->with(*bias);
     if (!calibrated) return calibrated.error();
-    std::vector<Rollout> rollouts = evaluator.evaluate(*calibrated, met, metric).rollouts;
-    variants_.push_back({setting.with(*bias), std::move(rollouts)});
+    Variant variant;
+    variant.learned = setting.with(*bias);
+    variant.rollouts = evaluator.evaluate(*calibrated, met, metric).rollouts;
+    variant.likelihood = label_likelihood(*calibrated, variant.rollouts, met);
+    variants_.push_back(std::move(variant));
   }
   return {};
 }
 
-const std::vector<Rollout>& Contender::best_rollouts() const {
-  const std::vector<Rollout>* best =
-      raw_is_eligible_ || variants_.empty() ? &rollouts_ : &variants_.front().rollouts;
+std::vector<std::optional<double>> Contender::scores_of(const Variant& variant) const {
+  std::vector<std::optional<double>> scores;
+  for (const Rollout& rollout : variant.rollouts) scores.push_back(rollout.score);
+  return scores;
+}
+
+// As best_trial chooses among trials; each at the temperature that suits it best, since only
+// calibration differs.
+const Contender::Variant& Contender::best_variant() const {
+  const Variant* best = raw_is_eligible_ || variants_.empty() ? &raw_ : &variants_.front();
   for (const Variant& variant : variants_) {
-    if (mean_score(variant.rollouts) > mean_score(*best)) best = &variant.rollouts;
+    if (&variant == best) continue;
+    const bool both_graded = variant.likelihood && best->likelihood;
+    const bool is_better =
+        both_graded ? std::ranges::max(*variant.likelihood) > std::ranges::max(*best->likelihood) &&
+                          !is_clearly_worse(scores_of(variant), scores_of(*best))
+                    : mean_score(variant.rollouts) > mean_score(best->rollouts);
+    if (is_better) best = &variant;
   }
   return *best;
 }
@@ -105,7 +124,7 @@ const std::vector<Rollout>& Contender::best_rollouts() const {
 std::vector<std::optional<double>> Contender::merits(const Aims& aims) const {
   const bool by_score = aims.goals.goals.empty() || !aims.goals.is_additive();
   std::vector<std::optional<double>> merits;
-  for (const Rollout& rollout : best_rollouts()) {
+  for (const Rollout& rollout : best_variant().rollouts) {
     merits.push_back(rollout.score);
     if (rollout.score && !by_score)
       merits.back() = aims.goals.merit(measures_of(rollout, aims.prices));
@@ -114,33 +133,32 @@ std::vector<std::optional<double>> Contender::merits(const Aims& aims) const {
 }
 
 double Contender::excess(const Aims& aims) const {
-  return aims.goals.within.empty() ? 0
-                                   : aims.goals.excess(mean_measures(best_rollouts(), aims.prices));
+  return aims.goals.within.empty()
+             ? 0
+             : aims.goals.excess(mean_measures(best_variant().rollouts, aims.prices));
 }
 
 std::optional<Error> Contender::common_error() const {
   const bool all_failed =
-      std::all_of(rollouts_.begin(), rollouts_.end(), [](const Rollout& rollout) {
+      std::all_of(raw_.rollouts.begin(), raw_.rollouts.end(), [](const Rollout& rollout) {
         return rollout.error && rollout.error->kind != ErrorKind::bad_reply;
       });
-  return all_failed && !rollouts_.empty() ? rollouts_.front().error : std::nullopt;
+  return all_failed && !raw_.rollouts.empty() ? raw_.rollouts.front().error : std::nullopt;
 }
 
 Trial Contender::trial(std::size_t number, std::span<const std::size_t> order,
                        const Aims& aims) const {
   const std::size_t total = order.size();
-  const std::vector<Rollout>& rollouts = best_rollouts();
+  const Variant& best = best_variant();
+  const std::vector<Rollout>& rollouts = best.rollouts;
   Trial trial;
   trial.number = number;
   trial.origin = origin_;
   trial.candidate = candidate_;
-  if (&rollouts == &rollouts_) {
-    if (!calibrations_.empty())
-      trial.candidate = candidate_.with(with_calibration(program_, Calibration::none));
-  } else {
-    for (const Variant& variant : variants_) {
-      if (&variant.rollouts == &rollouts) trial.candidate = candidate_.with(variant.learned);
-    }
+  if (best.learned) {
+    trial.candidate = candidate_.with(*best.learned);
+  } else if (!calibrations_.empty()) {
+    trial.candidate = candidate_.with(with_calibration(program_, Calibration::none));
   }
   const Evaluation evaluation{rollouts};
   trial.scores.resize(total);
@@ -155,12 +173,13 @@ Trial Contender::trial(std::size_t number, std::span<const std::size_t> order,
   trial.measures.score = trial.mean;
   trial.merit = aims.goals.merit(trial.measures);
   trial.excess = aims.goals.excess(trial.measures);
+  trial.likelihood = best.likelihood;
   trial.examples = rollouts.size();
   trial.failures = evaluation.failures();
-  trial.parse_failures = Evaluation{rollouts_}.parse_failures();
-  trial.usage = Evaluation{rollouts_}.usage();
+  trial.parse_failures = Evaluation{raw_.rollouts}.parse_failures();
+  trial.usage = Evaluation{raw_.rollouts}.usage();
   const bool was_stopped =
-      std::any_of(rollouts_.begin(), rollouts_.end(), [](const Rollout& rollout) {
+      std::any_of(raw_.rollouts.begin(), raw_.rollouts.end(), [](const Rollout& rollout) {
         return rollout.error && rollout.error->kind == ErrorKind::stopped;
       });
   trial.complete =

@@ -42,7 +42,7 @@ class Contender {
   std::vector<std::optional<double>> merits(const Aims& aims) const;
   // How far beyond the limits it is so far.
   double excess(const Aims& aims) const;
-  std::size_t met() const { return rollouts_.size(); }
+  std::size_t met() const { return raw_.rollouts.size(); }
   // The first error when every rollout so far failed otherwise than by an unreadable reply: then
   // the model or the metric cannot be used at all.
   std::optional<Error> common_error() const;
@@ -52,10 +52,12 @@ class Contender {
 
  private:
   struct Variant {
-    Candidate learned;  // on top of the candidate
+    std::optional<Candidate> learned;  // on top of the candidate; none = the raw scores
     std::vector<Rollout> rollouts;
+    std::optional<LabelLikelihood> likelihood;
   };
-  const std::vector<Rollout>& best_rollouts() const;
+  std::vector<std::optional<double>> scores_of(const Variant& variant) const;
+  const Variant& best_variant() const;
 
   std::string origin_;
   Candidate candidate_;
@@ -63,7 +65,7 @@ class Contender {
   Program measured_;
   std::vector<Calibration> calibrations_;
   bool raw_is_eligible_ = true;
-  std::vector<Rollout> rollouts_;
+  Variant raw_;
   std::vector<Variant> variants_;
 };
 

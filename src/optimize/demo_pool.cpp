@@ -17,7 +17,7 @@ DemoSets labelled_set(Search& search, const std::vector<std::string>& paths,
         draw_labeled(predictor, search.train(), options.max_labeled, options.balanced, rng);
     if (!demos.empty()) sets[predictor.path()] = std::move(demos);
   }
-  return keep_tunable(std::move(sets), paths);
+  return fit_context(keep_tunable(std::move(sets), paths), search.model());
 }
 
 }  // namespace
@@ -36,19 +36,23 @@ DemoPool make_demo_pool(Search& search, const std::vector<std::string>& paths, s
   if (count > 0)
     add(labelled_set(search, paths, options, search.rng("labelled demos")), "labelled demos");
   std::size_t number = 0;
+  DemoSets whole;
   for (std::size_t tries = 0; pool.sets.size() <= count && tries < count * kRedraws; ++tries) {
     if (search.done()) break;
-    Rng rng = search.rng("bootstrap " + std::to_string(tries));
-    Examples order = search.train();
-    BootstrapOptions drawn = options;
-    if (tries > 0) {
-      rng.shuffle(order);
-      if (drawn.max_bootstrapped > 1)
-        drawn.max_bootstrapped = 1 + rng.below(drawn.max_bootstrapped);
+    const std::size_t member = tries == 0 ? 0 : (tries - 1) % kFamily;
+    if (member == 0) {
+      Rng rng = search.rng("bootstrap " + std::to_string(tries));
+      Examples order = search.train();
+      BootstrapOptions drawn = options;
+      if (tries > 0) {
+        rng.shuffle(order);
+        if (drawn.max_bootstrapped > 1)
+          drawn.max_bootstrapped = 1 + rng.below(drawn.max_bootstrapped);
+      }
+      whole =
+          fit_context(keep_tunable(bootstrap(search, order, drawn, rng), paths), search.model());
     }
-    if (add(keep_tunable(bootstrap(search, order, drawn, rng), paths),
-            "bootstrap " + std::to_string(number)))
-      ++number;
+    if (add(family_member(whole, member), "bootstrap " + std::to_string(number))) ++number;
   }
   return pool;
 }

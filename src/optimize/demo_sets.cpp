@@ -1,6 +1,7 @@
 #include "optimize/demo_sets.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -8,6 +9,8 @@
 
 namespace hone {
 namespace {
+
+constexpr std::size_t kBytesPerToken = 3;  // English has about four
 
 // The fields of `signature` an object holds, in the signature's order.
 Value pick_fields(const Signature& signature, const Value& object) {
@@ -109,7 +112,8 @@ Result<std::vector<std::string>> tunable_demo_paths(const Search& search, Struct
 }
 
 std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& examples,
-                                std::size_t count, bool balanced, Rng& rng) {
+                                std::size_t count, bool balanced, Rng& rng,
+                                std::span<const Value> shown) {
   const Signature& signature = predictor.effective_signature();
   std::vector<Value> pool;
   for (const Example& example : examples) {
@@ -124,6 +128,7 @@ std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& exam
   if (balanced && label != signature.outputs().end()) {
     // Round robin over the labels: the i-th demo of each label before the (i+1)-th of any.
     std::map<std::string, std::size_t> seen;
+    for (const Value& demo : shown) ++seen[demo.get(label->name).text()];
     std::vector<std::pair<std::size_t, Value>> ranked;
     for (Value& demo : pool) {
       const std::size_t rank = seen[demo.get(label->name).text()]++;
@@ -134,6 +139,7 @@ std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& exam
     pool.clear();
     for (auto& [rank, demo] : ranked) pool.push_back(std::move(demo));
     if (pool.size() > count) pool.resize(count);
+    // Labels in a fixed turn would be a pattern of their own to go on with.
     rng.shuffle(pool);
     return pool;
   }
@@ -204,7 +210,7 @@ DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions
     std::vector<Value> demos = bootstrapped[predictor.path()];
     const std::size_t room =
         options.max_labeled > demos.size() ? options.max_labeled - demos.size() : 0;
-    for (Value& demo : draw_labeled(predictor, unused, room, options.balanced, rng))
+    for (Value& demo : draw_labeled(predictor, unused, room, options.balanced, rng, demos))
       demos.push_back(std::move(demo));
     if (!demos.empty()) sets.emplace(predictor.path(), std::move(demos));
   }
@@ -214,6 +220,26 @@ DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions
 DemoSets demos_of_run(const Program& student, const Example& example, const Rollout& rollout) {
   DemoSets sets;
   add_demos(student, example, rollout, nullptr, sets);
+  return sets;
+}
+
+DemoSets family_member(DemoSets whole, std::size_t member) {
+  for (auto& [path, demos] : whole) {
+    if (demos.size() > 1) demos.resize(std::max<std::size_t>(1, demos.size() >> member));
+  }
+  return whole;
+}
+
+DemoSets fit_context(DemoSets sets, const LmInfo& model) {
+  if (model.context_tokens == 0) return sets;
+  const std::size_t most = model.context_tokens / 2 * kBytesPerToken;
+  for (auto& [path, demos] : sets) {
+    std::size_t bytes = 0;
+    std::size_t count = 0;
+    while (count < demos.size() && bytes + demos[count].to_json().size() <= most)
+      bytes += demos[count++].to_json().size();
+    demos.resize(count);
+  }
   return sets;
 }
 

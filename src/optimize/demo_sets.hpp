@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,19 @@ Result<std::vector<std::string>> tunable_demo_paths(const Search& search,
 
 // Up to `count` examples as demos of a predictor (those of its fields they hold). `balanced`: when
 // one of its outputs is an enum that the examples label, labels take turns, so that a small set
-// still shows many of them.
+// still shows many of them; those that `shown` already has wait
+// for the others.
 std::vector<Value> draw_labeled(const Predictor& predictor, const Examples& examples,
-                                std::size_t count, bool balanced, Rng& rng);
+                                std::size_t count, bool balanced, Rng& rng,
+                                std::span<const Value> shown = {});
+
+// The demos a search tries at most in one set. More of them help one task and hurt the next, so
+// random sets come in families of kFamily: a whole set, its first half and its first quarter, whose
+// prompts begin alike and so are computed once.
+inline constexpr std::size_t kMostDemos = 32;
+inline constexpr std::size_t kFamily = 3;
+// The given member of the family, 0 being the whole set.
+DemoSets family_member(DemoSets whole, std::size_t member);
 
 struct BootstrapOptions {
   std::size_t max_bootstrapped = 4;  // demos from the teacher's runs, for each predictor
@@ -51,6 +62,10 @@ DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions
 // At most one demo for each of the student's predictors that one successful run shows; of several
 // calls of a predictor the last.
 DemoSets demos_of_run(const Program& student, const Example& example, const Rollout& rollout);
+
+// Without the last demos of sets that would take more than half of the model's context, so that a
+// task with long texts gets fewer demos instead of prompts that do not fit.
+DemoSets fit_context(DemoSets sets, const LmInfo& model);
 
 // Without the sets of predictors whose demos may not change.
 DemoSets keep_tunable(DemoSets sets, const std::vector<std::string>& paths);

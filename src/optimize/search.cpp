@@ -10,6 +10,7 @@
 #include "hone/lm/cached_lm.hpp"
 
 #include "optimize/contender.hpp"
+#include "optimize/ranking.hpp"
 #include "optimize/search_log.hpp"
 
 namespace hone {
@@ -17,6 +18,9 @@ namespace hone {
 namespace {
 
 constexpr std::size_t kManyContenders = 16;
+// A block of a few examples costs less than the long beginnings of prompts that the engine may have
+// to compute anew for it.
+constexpr std::size_t kFewCheckpoints = 3;
 // Replies kept of one run: a label reply is a few hundred bytes, so this is far more than a run
 // asks for.
 constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
@@ -136,12 +140,18 @@ struct Search::State {
   }
   bool done() const { return options.stop.stop_requested() || meter.spent(); }
   const Trial* best() const {
-    const Trial* best = nullptr;
-    for (const Trial& trial : trials) {
-      if (trial.complete && (!best || task.goals.is_better(trial.measures, best->measures)))
-        best = &trial;
+    if (!task.goals.is_score()) {
+      const Trial* best = nullptr;
+      for (const Trial& trial : trials) {
+        if (trial.complete && (!best || task.goals.is_better(trial.measures, best->measures)))
+          best = &trial;
+      }
+      return best;
     }
-    return best;
+    std::optional<std::size_t> baseline;
+    if (const auto found = measured.find(hash_of("baseline")); found != measured.end())
+      baseline = found->second;
+    return best_trial(trials, baseline);
   }
 
   // Of the model the predictor asks.
@@ -163,7 +173,7 @@ struct Search::State {
     if (predictors.empty()) return {};
     return predictors.front().prompt_template().render(task.val.front().fields()).dump();
   }
-  const Trial& finish(const Contender& contender, const Hash& proposed,
+  const Trial& finish(const Contender& contender, const Hash& proposed, bool fallback,
                       const std::optional<Program>& base = std::nullopt);
 };
 
@@ -261,7 +271,10 @@ void Search::State::measure(std::vector<Contender>& contenders) {
   const std::size_t total = race_val.size();
   RaceRules rules = options.race.rules;
   // Ranking by few examples picks among many well enough; among few, each deserves a test.
-  if (contenders.size() < kManyContenders) rules.share = 1;
+  if (contenders.size() < kManyContenders) {
+    rules.share = 1;
+    rules.checkpoints = std::min(rules.checkpoints, kFewCheckpoints);
+  }
   const bool race = options.race.enabled && (contenders.size() > 1 || best());
   const std::vector<std::size_t> checkpoints =
       race ? race_checkpoints(total, rules) : std::vector<std::size_t>{total};
@@ -300,12 +313,13 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
   }
 }
 
-const Trial& Search::State::finish(const Contender& contender, const Hash& proposed,
+const Trial& Search::State::finish(const Contender& contender, const Hash& proposed, bool fallback,
                                    const std::optional<Program>& base) {
   const Trial* before = best();
   const double best_before = before ? before->mean : 0;
   trials.push_back(contender.trial(trials.size(), race_order, aims));
   trials.back().program = base;
+  trials.back().fallback = fallback;
   const Trial& trial = trials.back();
   measured.emplace(proposed, trial.number);
   const bool is_best = best() == &trial;
@@ -426,6 +440,9 @@ const Goals& Search::goals() const {
 const Space& Search::space() const {
   return state_->space;
 }
+const LmInfo& Search::model() const {
+  return state_->evaluator->lm().info();
+}
 const SearchOptions& Search::options() const {
   return state_->options;
 }
@@ -481,7 +498,8 @@ Result<std::vector<Trial>> Search::evaluate(std::span<const Proposal> proposals)
   }
   state_->measure(contenders);
   for (std::size_t i = 0; i < contenders.size(); ++i) {
-    if (contenders[i].met() > 0) state_->finish(contenders[i], fresh[i], sources[i]->program);
+    if (contenders[i].met() > 0)
+      state_->finish(contenders[i], fresh[i], sources[i]->fallback, sources[i]->program);
   }
   std::vector<Trial> out;
   for (const Hash& hash : hashes) {
@@ -530,7 +548,7 @@ Result<Trial> Search::evaluate_baseline() {
   state_->measure(student);
   if (student.front().met() == 0) return stopped("search", stop_reason());
   if (const std::optional<Error> error = student.front().common_error()) return *error;
-  return state_->finish(student.front(), hash_of("baseline"));
+  return state_->finish(student.front(), hash_of("baseline"), true);
 }
 
 std::vector<Rollout> Search::run(std::span<const RolloutTask> tasks, const RunOptions& options) {

@@ -79,6 +79,10 @@ void SearchLog::trial(const Trial& trial, bool is_best, const std::string& promp
                               {"scores", scores_of(trial)},
                               {"prompt", prompt},
                               {"spent", spent()}});
+  if (trial.likelihood) {
+    body = body.with("label_likelihood",
+                     Value::numbers({trial.likelihood->begin(), trial.likelihood->end()}));
+  }
   if (trial.program) body = body.with("program", trial.program->describe());
   const Measures& measures = trial.measures;
   Value::Object quantities;

@@ -144,7 +144,7 @@ std::vector<OptionCase> option_cases() {
     cases.push_back({owner, "max_labeled", 3});
     cases.push_back({owner, "rounds", 2, {{"max_bootstrapped", 12}}});
     cases.push_back({owner, "threshold", 0.0});
-    cases.push_back({owner, "balanced", false});
+    cases.push_back({owner, "balanced", false, {{"max_labeled", 12}}});
   }
   return cases;
 }

@@ -75,6 +75,9 @@ struct Proposal {
   // Another program for the candidate than the student (a wrapper around it, an ensemble); it must
   // take and give what the student does. Its parameters need not be in the space.
   std::optional<Program> program = std::nullopt;
+  // What is left when the optimizer's own ideas fail (no demos, for one that chooses demos): it
+  // wins only when it is more than luck that puts it ahead.
+  bool fallback = false;
 };
 
 struct RunOptions {
@@ -111,6 +114,7 @@ class Search {
   const Metric& metric() const;
   const Goals& goals() const;
   const Space& space() const;
+  const LmInfo& model() const;  // the task's
   const SearchOptions& options() const;
   // A random stream for a purpose; the same purpose gives the same stream again.
   Rng rng(std::string_view purpose) const;
@@ -149,8 +153,10 @@ class Search {
   bool done() const;  // the budget is spent or a stop was asked for
   std::string stop_reason() const;
   const std::vector<Trial>& trials() const;
-  // The best complete trial by the task's goals: without any the highest mean; the earlier of
-  // equals; nullptr when there is none yet.
+  // The best complete trial by the task's goals, the earlier of equals; nullptr when there is none
+  // yet. Without goals the highest mean wins; where the model scores labels, of all trials whose
+  // mean is not clearly below it (two standard errors, nor below the baseline's) the one that finds
+  // the right labels most probable.
   const Trial* best() const;
   const Meter& meter() const;
 

@@ -1,6 +1,7 @@
 // One candidate and how it did.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -13,6 +14,12 @@
 
 namespace hone {
 
+// The temperatures at which the likelihood of labels is kept. How sure a model is of its labels is
+// a matter of its prompt's kind: with demos it is less so than without, and seldom as sure as it is
+// right. So candidates are compared at the temperature that suits all of them best.
+inline constexpr std::array<double, 7> kTemperatures = {0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0};
+using LabelLikelihood = std::array<double, kTemperatures.size()>;
+
 // Frozen once it is in a search's list.
 struct Trial {
   std::size_t number = 0;
@@ -21,8 +28,12 @@ struct Trial {
   Candidate candidate;             // calibration included
   std::optional<Program> program;  // what the candidate is put on, when it is not the student
   std::vector<std::optional<double>>
-      scores;                // by validation example, in their order; none = not met or failed
-  double mean = 0;           // of the scores there are
+      scores;       // by validation example, in their order; none = not met or failed
+  double mean = 0;  // of the scores there are
+  // Mean log-probability of the right labels, after calibration; none where the program does more
+  // than choose one label, or the model does not score labels. Finer than the mean.
+  std::optional<LabelLikelihood> likelihood;
+  bool fallback = false;     // of a proposal; the baseline, too
   std::size_t examples = 0;  // met
   std::size_t failures = 0;
   std::size_t parse_failures = 0;  // replies that could not be read, mended ones included

@@ -6,12 +6,12 @@ namespace hone {
 namespace {
 
 // BootstrapFewShotWithRandomSearch of DSPy (Khattab et al. 2023): no demos, labelled demos only,
-// bootstrapped in the given order, then random sets of random size. All are measured together, so
-// that what their prompts have in common is computed once and the weak ones stop early.
+// bootstrapped in the given order, then random sets of three sizes. All are measured together,
+// so that what their prompts have in common is computed once and the weak ones stop early.
 class BootstrapRandomSearch final : public Optimizer {
  public:
   explicit BootstrapRandomSearch(OptionReader& options)
-      : options_(read_bootstrap_options(options)),
+      : options_(read_bootstrap_options(options, {.max_labeled = kMostDemos})),
         candidates_(options.get("candidates", std::size_t{16},
                                 "random demo sets, besides the three fixed ones")) {}
 
@@ -23,7 +23,7 @@ class BootstrapRandomSearch final : public Optimizer {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
     if (!paths) return paths.error();
     std::vector<Proposal> proposals;
-    proposals.push_back({Candidate(), "no demos"});
+    proposals.push_back({Candidate(), "no demos", std::nullopt, true});
     {
       Rng rng = search.rng("labelled demos");
       DemoSets sets;
@@ -32,20 +32,17 @@ class BootstrapRandomSearch final : public Optimizer {
             draw_labeled(predictor, search.train(), options_.max_labeled, options_.balanced, rng);
       }
       proposals.push_back(
-          {with_demos(Candidate(), keep_tunable(std::move(sets), *paths)), "labelled demos"});
+          {with_demos(Candidate(),
+                      fit_context(keep_tunable(std::move(sets), *paths), search.model())),
+           "labelled demos"});
     }
     search.phase("bootstrap");
+    DemoSets whole;
     for (std::size_t i = 0; i <= candidates_ && !search.done(); ++i) {
-      Rng rng = search.rng("bootstrap " + std::to_string(i));
-      Examples order = search.train();
-      BootstrapOptions options = options_;
-      if (i > 0) {
-        rng.shuffle(order);
-        if (options.max_bootstrapped > 1)
-          options.max_bootstrapped = 1 + rng.below(options.max_bootstrapped);
-      }
-      const DemoSets sets = keep_tunable(bootstrap(search, order, options, rng), *paths);
-      proposals.push_back({with_demos(Candidate(), sets), "bootstrap " + std::to_string(i)});
+      const std::size_t member = i == 0 ? 0 : (i - 1) % kFamily;
+      if (member == 0) whole = fit_context(keep_tunable(draw(search, i), *paths), search.model());
+      proposals.push_back({with_demos(Candidate(), family_member(whole, member)),
+                           "bootstrap " + std::to_string(i)});
     }
     search.phase("trials");
     const Result<std::vector<Trial>> trials = search.evaluate(proposals);
@@ -54,6 +51,18 @@ class BootstrapRandomSearch final : public Optimizer {
   }
 
  private:
+  DemoSets draw(Search& search, std::size_t number) const {
+    Rng rng = search.rng("bootstrap " + std::to_string(number));
+    Examples order = search.train();
+    BootstrapOptions options = options_;
+    if (number > 0) {
+      rng.shuffle(order);
+      if (options.max_bootstrapped > 1)
+        options.max_bootstrapped = 1 + rng.below(options.max_bootstrapped);
+    }
+    return bootstrap(search, order, options, rng);
+  }
+
   BootstrapOptions options_;
   std::size_t candidates_;
 };

@@ -15,7 +15,7 @@ namespace {
 class BootstrapTpe final : public Optimizer {
  public:
   explicit BootstrapTpe(OptionReader& options)
-      : bootstrap_(read_bootstrap_options(options)),
+      : bootstrap_(read_bootstrap_options(options, {.max_labeled = kMostDemos})),
         candidates_(
             options.get("candidates", std::size_t{16}, "demo sets to choose among, at most")),
         trials_(options.get("trials", std::size_t{24}, "combinations tried")),

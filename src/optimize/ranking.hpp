@@ -1,0 +1,36 @@
+// Which of several measured candidates is best, when a few examples more or less are mostly luck.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "hone/core/example.hpp"
+#include "hone/eval/evaluator.hpp"
+#include "hone/optimize/trial.hpp"
+#include "hone/program/program.hpp"
+
+namespace hone {
+
+// Mean log-probability of the examples' own labels, after the program's calibration, at each of
+// kTemperatures. `rollouts` are the program's, one an example. None where it would say something
+// else than the scores do: unless one scored label is the program's whole reply, and a run scores 1
+// exactly when it chose the example's label.
+std::optional<LabelLikelihood> label_likelihood(const Program& program,
+                                                std::span<const Rollout> rollouts,
+                                                std::span<const Example> examples);
+
+// Whether the scores of one are below the other's by more than two standard errors of the paired
+// differences: more than luck. Entries are examples; those without a score on either side are left
+// out.
+bool is_clearly_worse(std::span<const std::optional<double>> one,
+                      std::span<const std::optional<double>> other);
+
+// The best complete trial, the earlier of equals; null when there is none. Of those that are not
+// clearly worse than the highest mean, and not below the baseline's, the one that gives the right
+// labels the most probability, at the temperature under which these trials together give them the
+// most, fallbacks last: every example says how much, where a score of 0 or 1 says only whether.
+// Without label scores the highest mean. `baseline` is the number of its trial.
+const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t> baseline);
+
+}  // namespace hone

@@ -1,0 +1,167 @@
+#include "optimize/ranking.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "hone/optimize/optimize.hpp"
+#include "hone/optimize/search.hpp"
+#include "hone/testing/scripted_lm.hpp"
+
+#include "optimize/demo_sets.hpp"
+
+namespace hone {
+namespace {
+
+using Scores = std::vector<std::optional<double>>;
+
+Trial make_trial(std::size_t number, const Scores& scores, std::optional<double> log_prob) {
+  Trial trial;
+  trial.number = number;
+  trial.scores = scores;
+  for (const auto& score : scores) trial.mean += *score / static_cast<double>(scores.size());
+  if (log_prob) trial.likelihood.emplace().fill(*log_prob);
+  trial.complete = true;
+  return trial;
+}
+
+// `right` ones among a hundred, beginning with example `first`.
+Scores hundred(std::size_t right, std::size_t first = 0) {
+  Scores scores(100, 0.0);
+  for (std::size_t i = 0; i < right; ++i) scores[(first + i) % 100] = 1.0;
+  return scores;
+}
+
+TEST(Ranking, AmongTrialsThatLuckMayOrderTheSurerOneWins) {
+  const std::vector<Trial> trials = {make_trial(0, hundred(50), -0.69),
+                                     make_trial(1, hundred(80, 10), -0.55),
+                                     make_trial(2, hundred(78, 30), -0.45)};
+  EXPECT_EQ(best_trial(trials, 0)->number, 2U);
+}
+
+TEST(Ranking, AClearlyLowerScoreIsNotMadeUpFor) {
+  const std::vector<Trial> trials = {make_trial(0, hundred(50), -0.69),
+                                     make_trial(1, hundred(80), -0.55),
+                                     make_trial(2, hundred(60), -0.45)};
+  EXPECT_EQ(best_trial(trials, 0)->number, 1U);
+}
+
+TEST(Ranking, NeverBelowTheBaseline) {
+  const std::vector<Trial> trials = {make_trial(0, hundred(79), -0.60),
+                                     make_trial(1, hundred(80, 10), -0.55),
+                                     make_trial(2, hundred(78, 30), -0.45)};
+  EXPECT_EQ(best_trial(trials, 0)->number, 1U);
+  EXPECT_EQ(best_trial(trials, std::nullopt)->number, 2U);
+}
+
+TEST(Ranking, AFallbackNeedsMoreThanLuck) {
+  std::vector<Trial> trials = {make_trial(0, hundred(76), -0.60),
+                               make_trial(1, hundred(80, 5), -0.40),
+                               make_trial(2, hundred(77, 10), -0.50)};
+  trials[0].fallback = trials[1].fallback = true;
+  EXPECT_EQ(best_trial(trials, 0)->number, 2U);
+  trials[2] = make_trial(2, hundred(60, 5), -0.50);
+  EXPECT_EQ(best_trial(trials, 0)->number, 1U);
+}
+
+TEST(Ranking, TheTemperatureIsCommonToAll) {
+  // At 1.4 and above the second would win; together they do best at 0.5.
+  std::vector<Trial> trials = {make_trial(0, hundred(78), {}), make_trial(1, hundred(80, 5), {})};
+  trials[0].likelihood = {-0.60, -0.50, -0.40, -0.45, -0.50, -0.55, -0.60};
+  trials[1].likelihood = {-0.70, -0.60, -0.50, -0.52, -0.51, -0.50, -0.49};
+  EXPECT_EQ(best_trial(trials, std::nullopt)->number, 0U);
+}
+
+TEST(Ranking, WithoutLabelScoresTheHighestMeanWinsAndTheEarlierOfEquals) {
+  std::vector<Trial> trials = {make_trial(0, hundred(50), {}), make_trial(1, hundred(80), {}),
+                               make_trial(2, hundred(80, 10), {})};
+  EXPECT_EQ(best_trial(trials, 0)->number, 1U);
+  trials[1].complete = false;
+  EXPECT_EQ(best_trial(trials, 0)->number, 2U);
+  EXPECT_EQ(best_trial({}, std::nullopt), nullptr);
+}
+
+TEST(Ranking, ClearlyWorseIsMoreThanTwoStandardErrors) {
+  EXPECT_FALSE(is_clearly_worse(hundred(78), hundred(80)));
+  EXPECT_TRUE(is_clearly_worse(hundred(70), hundred(80)));
+  EXPECT_FALSE(is_clearly_worse(hundred(80), hundred(70)));
+  EXPECT_FALSE(is_clearly_worse(Scores(9), hundred(70)));
+}
+
+Program weather_program() {
+  PredictorOptions options;
+  options.format = Format::completion;
+  options.calibration = Calibration::batch;
+  options.label_bias = {{"sky", {0.0, std::log(2.0)}}};
+  return Program::predict(
+      Signature::parse("place -> sky: enum(clear, grey)", "Tell the weather.").value(), options);
+}
+
+Example weather(const std::string& place, const std::string& sky) {
+  return Example(Value::object({{"place", place}, {"sky", sky}}));
+}
+
+TEST(Ranking, LogProbOfTheRightLabelIsCalibrated) {
+  Script script;
+  // Of both labels equally, before the bias: 2/3 clear after it.
+  script.score = [](const LmRequest&, const LabelSlot&) {
+    return std::vector<double>{std::log(0.5), std::log(0.5)};
+  };
+  const ScriptedLm lm(std::move(script));
+  const Evaluator evaluator(lm);
+  const Examples examples = {weather("Oslo", "clear"), weather("Kiel", "grey")};
+  const Program program = weather_program();
+  const Evaluation plain = evaluator.evaluate(program, examples, exact_match("sky"));
+  const auto likelihood = label_likelihood(program, plain.rollouts, examples);
+  ASSERT_TRUE(likelihood);
+  EXPECT_NEAR((*likelihood)[4], (std::log(2.0 / 3) + std::log(1.0 / 3)) / 2, 1e-12);
+
+  // At half the temperature the odds of 2 to 1 are 4 to 1.
+  EXPECT_NEAR((*likelihood)[2], (std::log(0.8) + std::log(0.2)) / 2, 1e-12);
+
+  // A metric of its own mind says something else than the labels do.
+  const Metric contrary =
+      Metric::of("contrary", [](const Example& example, const Value& prediction) {
+        return prediction.get("sky") == example.get("sky") ? 0.0 : 1.0;
+      });
+  const Evaluation other = evaluator.evaluate(program, examples, contrary);
+  EXPECT_FALSE(label_likelihood(program, other.rollouts, examples));
+}
+
+TEST(DemoSets, FitTheModelsContext) {
+  LmInfo model;
+  const std::vector<Value> demos(8, Value::object({{"text", std::string(290, 'a')}}));
+  EXPECT_EQ(fit_context({{"predict", demos}}, model).at("predict").size(), 8U);
+  model.context_tokens = 800;  // half of it is about 1,200 bytes
+  EXPECT_EQ(fit_context({{"predict", demos}}, model).at("predict").size(), 3U);
+}
+
+TEST(DemoSets, AFamilyIsASetAndItsBeginnings) {
+  std::vector<Value> demos;
+  for (int i = 0; i < 32; ++i) demos.push_back(weather(std::to_string(i), "clear").fields());
+  EXPECT_EQ(family_member({{"predict", demos}}, 0).at("predict"), demos);
+  const DemoSets quarter = family_member({{"predict", demos}}, 2);
+  EXPECT_EQ(quarter.at("predict"), std::vector<Value>(demos.begin(), demos.begin() + 8));
+  demos.resize(1);
+  EXPECT_EQ(family_member({{"predict", demos}}, 2).at("predict"), demos);
+}
+
+TEST(DemoSets, LabelsAlreadyShownWaitForTheOthers) {
+  const Predictor predictor = weather_program().predictors().front();
+  Examples examples;
+  for (int i = 0; i < 6; ++i) {
+    examples.push_back(weather("clear place " + std::to_string(i), "clear"));
+    examples.push_back(weather("grey place " + std::to_string(i), "grey"));
+  }
+  const std::vector<Value> shown(2, weather("Rome", "clear").fields());
+  Rng rng(1, "demos");
+  std::size_t grey = 0;
+  for (const Value& demo : draw_labeled(predictor, examples, 4, true, rng, shown))
+    grey += demo.get("sky") == Value("grey") ? 1U : 0U;
+  EXPECT_EQ(grey, 3U);
+}
+
+}  // namespace
+}  // namespace hone
