@@ -368,7 +368,7 @@ struct GrammarText::Rules {
   }
 
   static std::uint32_t any_of(const Node& characters) {
-    for (const std::uint32_t code : {'a', '1', ' ', 'A'}) {
+    for (const char32_t code : std::u32string_view(U"a1 A")) {
       if (holds(characters, code)) return code;
     }
     for (std::uint32_t code = 0x21; code < 0x7F; ++code) {

@@ -162,7 +162,7 @@ Result<LmReply> StandInLm::answer(const LmRequest& request) const {
 
 Result<std::string> StandInLm::value(const TextSlot& slot, std::size_t bytes,
                                      const Hash& key) const {
-  const std::string wish = words(key, bytes);
+  std::string wish = words(key, bytes);
   if (slot.grammar.empty()) return wish;
   const Hash name = hash_of(slot.grammar);
   const std::lock_guard lock(mutex_);

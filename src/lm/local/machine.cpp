@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -129,12 +128,12 @@ void give_back_pages(const std::filesystem::path& path) {
   const std::string name = std::filesystem::canonical(path, error).string();
   std::ifstream maps("/proc/self/maps");
   for (std::string line; !error && std::getline(maps, line);) {
-    std::uintptr_t begin = 0;
-    std::uintptr_t end = 0;
-    if (!line.ends_with(" " + name) ||
-        std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2)
+    void* begin = nullptr;
+    void* end = nullptr;
+    if (!line.ends_with(" " + name) || std::sscanf(line.c_str(), "%p-%p", &begin, &end) != 2)
       continue;
-    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    const auto bytes = static_cast<char*>(end) - static_cast<char*>(begin);
+    madvise(begin, static_cast<std::size_t>(bytes), MADV_DONTNEED);
   }
 }
 
