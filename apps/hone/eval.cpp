@@ -69,7 +69,10 @@ Result<Prepared> prepare(const EvalFlags& flags) {
   Result<std::optional<ModelSpec>> embedder = task_embedder(task, *loaded);
   if (!embedder) return embedder.error();
   if (flags.out) {
-    if (const Result<void> writable = check_output(*flags.out); !writable) return writable.error();
+    std::vector<std::filesystem::path> inputs = flags.data;
+    if (flags.program) inputs.push_back(*flags.program);
+    if (const Result<void> writable = check_output(*flags.out, inputs); !writable)
+      return writable.error();
   }
   Result<Examples> examples = load_split(task, split, signature);
   if (!examples) return examples.error();

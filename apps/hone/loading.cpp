@@ -221,10 +221,16 @@ Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
   return named;
 }
 
-Result<void> check_output(const fs::path& path) {
+Result<void> check_output(const fs::path& path, std::span<const fs::path> inputs) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored))
     return bad_request(path.string(), "is a folder, not a file to write to");
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
+    return bad_request(path.string(), "is no regular file; name another to write to");
+  for (const fs::path& input : inputs) {
+    if (fs::equivalent(path, input, ignored))
+      return bad_request(path.string(), "is read by this very command; name another file to write");
+  }
   const fs::path folder = path.parent_path().empty() ? fs::path(".") : path.parent_path();
   if (!fs::is_directory(folder, ignored))
     return bad_request(path.string(), "there is no folder " + folder.string());

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,6 +77,7 @@ Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
                                                       const Space* space = nullptr);
 
 // A folder a file can be written to.
-Result<void> check_output(const std::filesystem::path& path);
+Result<void> check_output(const std::filesystem::path& path,
+                          std::span<const std::filesystem::path> inputs = {});
 
 }  // namespace hone::cli

@@ -29,8 +29,10 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   try {
     const auto parsed = parse_command_line(argc, argv);
-    if (const int* code = std::get_if<int>(&parsed)) return *code;
-    return std::visit(Carry{}, std::get<Command>(parsed));
+    const int* parsed_code = std::get_if<int>(&parsed);
+    const int code = parsed_code ? *parsed_code : std::visit(Carry{}, std::get<Command>(parsed));
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    return fail(hone::bad_request("standard output", "cannot be written: closed, or a full disk"));
   } catch (const hone::Exception& error) {
     return fail(error.error());
   } catch (const std::exception& error) {

@@ -48,6 +48,15 @@ struct Prepared {
   std::unique_ptr<StudyLog> log;
 };
 
+// What must not be written over. A saved program may be: the tuned one takes its place.
+std::vector<fs::path> files_read(const TaskSpec& task) {
+  std::vector<fs::path> files{task.file};
+  for (const SplitSpec& split : task.data)
+    files.insert(files.end(), split.files.begin(), split.files.end());
+  if (task.log) files.push_back(*task.log);
+  return files;
+}
+
 fs::path default_out(const TaskSpec& task) {
   if (task.file.empty()) return "program.hone.json";
   const fs::path stem = task.file.parent_path() / task.file.stem();
@@ -133,7 +142,7 @@ Result<Prepared> prepare(TaskSpec task, bool dry_run) {
     teacher = std::move(read->program);
   }
   const fs::path out = task.out.value_or(default_out(task));
-  const Result<void> writable = check_output(out);
+  const Result<void> writable = check_output(out, files_read(task));
   if (!writable) return writable.error();
   Result<Splits> splits = load_splits(task, signature);
   if (!splits) return splits.error();

@@ -81,7 +81,8 @@ class Runner {
       const std::string text = line.to_json() + "\n";
       std::fwrite(text.data(), 1, text.size(), stdout);
     }
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0)
+      return bad_request("standard output", "cannot be written: closed, or a full disk");
     return all;
   }
 

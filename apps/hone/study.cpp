@@ -130,7 +130,7 @@ int write_export(const StudyFlags& flags, const Study& study) {
                            : flags.format == "csv" ? trials_csv(study)
                                                    : study_json(flags.file, study).to_json() + "\n";
   if (!flags.out) return print(text);
-  if (const Result<void> writable = check_output(*flags.out); !writable)
+  if (const Result<void> writable = check_output(*flags.out, {&flags.file, 1}); !writable)
     return fail(writable.error());
   const Result<void> written = write_file(*flags.out, text);
   return written ? kOk : fail(bad_request(written.error().where, written.error().message));

@@ -166,6 +166,35 @@ Result<std::vector<Narrowing>> narrowings_from(const std::vector<std::string>& f
   return out;
 }
 
+namespace {
+
+// Not below `least`, which NaN never is.
+template <class Number>
+void at_least(Number least, const std::optional<Number>& value, const std::string& name,
+              std::string& faults) {
+  if (!value || (*value >= least && *value <= std::numeric_limits<Number>::max())) return;
+  faults += (faults.empty() ? "" : "; ") + name + " has to be at least " + Value(least).to_json();
+}
+
+Result<void> check_budget(const TaskSpec& task) {
+  const Budget& budget = task.budget;
+  std::string faults;
+  at_least<std::int64_t>(1, budget.lm_calls, "--budget-calls", faults);
+  at_least<std::int64_t>(1, budget.tokens, "--budget-tokens", faults);
+  at_least<double>(0, budget.seconds, "--budget-seconds", faults);
+  at_least<double>(0, budget.money, "--budget-money", faults);
+  at_least<double>(0, budget.price.prompt, "--price-prompt", faults);
+  at_least<double>(0, budget.price.generated, "--price-generated", faults);
+  if (faults.empty() && budget.money && task.prices.empty() && budget.price.prompt == 0 &&
+      budget.price.generated == 0) {
+    faults = "--budget-money needs prices: --price-prompt, --price-generated, or [prices]";
+  }
+  if (faults.empty()) return {};
+  return bad_request("budget", faults);
+}
+
+}  // namespace
+
 Result<TaskSpec> task_from(const OptimizeFlags& flags) {
   Result<TaskSpec> merged = task_from(flags.task);
   if (!merged) return merged;
@@ -204,6 +233,7 @@ Result<TaskSpec> task_from(const OptimizeFlags& flags) {
     if (!narrow) return narrow.error();
     task.narrow = *std::move(narrow);
   }
+  if (const Result<void> fits = check_budget(task); !fits) return fits.error();
   take(task.out, flags.out);
   take(task.log, flags.log);
   return merged;

@@ -67,6 +67,10 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
   const std::filesystem::path target = std::filesystem::is_symlink(path, ignored)
                                            ? std::filesystem::weakly_canonical(path, ignored)
                                            : path;
+  struct stat old{};
+  const bool exists = ::stat(target.c_str(), &old) == 0;
+  if (exists && !S_ISREG(old.st_mode))
+    return bad_request(path.string(), "is no regular file; name another to write to");
   std::string temporary_name = target.string() + ".XXXXXX";
   Descriptor file(::mkostemp(temporary_name.data(), O_CLOEXEC));
   if (file.get() < 0) return bad_request(path.string(), "cannot be written: " + reason());
@@ -74,7 +78,8 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
     ::unlink(temporary_name.c_str());
     return internal_error(path.string(), "could not be saved, the old file is unchanged: " + why);
   };
-  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), 0644) != 0 ||
+  const mode_t mode = exists ? old.st_mode & 07777 : 0644;
+  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), mode) != 0 ||
       ::fsync(file.get()) != 0 || !file.close()) {
     return fail(reason());
   }

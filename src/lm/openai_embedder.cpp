@@ -29,7 +29,7 @@ constexpr std::size_t kTextsOfAPost = 64;
 
 Result<std::vector<Embedding>> parse_points(const std::string& body, std::size_t texts,
                                             const std::string& where) {
-  const Error fault = bad_reply(where, "answered with no list of " + std::to_string(texts) +
+  const Error fault = temporary(where, "answered with no list of " + std::to_string(texts) +
                                            (texts == 1 ? " embedding" : " embeddings"));
   const Result<Value> json = Value::parse_json(body, where);
   if (!json) return fault;
@@ -87,7 +87,7 @@ class EmbeddingBatch final : public http::Poster {
     const auto odd = std::ranges::find_if(
         points, [&](const Embedding& point) { return point.size() != points.front().size(); });
     if (odd != points.end())
-      return bad_reply(connection_.where, "answered with embeddings of different dimensions");
+      return temporary(connection_.where, "answered with embeddings of different dimensions");
     return points;
   }
 

@@ -152,8 +152,10 @@ void cut_at_stops(std::string& text, const std::vector<std::string>& stops) {
 
 std::int64_t count(const Value& usage, std::string_view name) {
   const Value* number = usage.find(name);
-  return number != nullptr && number->is_number() ? static_cast<std::int64_t>(number->as_double())
-                                                  : 0;
+  constexpr double kMost = 1e12;  // a server's slip must not spoil sums
+  if (number == nullptr || !number->is_number()) return 0;
+  const double value = number->as_double();
+  return value >= 0 && value <= kMost ? static_cast<std::int64_t>(value) : 0;
 }
 
 Usage parse_usage(const Value& body) {
@@ -301,17 +303,21 @@ std::string error_message(std::string_view body) {
   return shorten(trim(words), 300);
 }
 
+// What is no completion at all says nothing about the program that asked.
+static Error no_completion(std::string_view where, const std::string& fault) {
+  return temporary(std::string(where),
+                   "the server's answer " + fault + "; is it an OpenAI-compatible server?");
+}
+
 Result<LmReply> parse_reply(std::string_view body, const LmRequest& request, const Dialect& dialect,
                             std::string_view where) {
   const std::string place(where);
   const Result<Value> parsed = Value::parse_json(body);
-  if (!parsed)
-    return bad_reply(place, "the server's answer is not JSON: " + parsed.error().message);
+  if (!parsed) return no_completion(where, "is not JSON: " + parsed.error().message);
   const Value choices = parsed->get("choices");
   if (!choices.is_list() || choices.size() == 0) {
     const std::string words = error_message(body);
-    return bad_reply(place,
-                     "the server's answer holds no choices" + (words.empty() ? "" : ": " + words));
+    return no_completion(where, "holds no choices" + (words.empty() ? "" : ": " + words));
   }
   const Value& choice = choices.as_list().front();
   const Value message = choice.get("message");

@@ -361,6 +361,7 @@ Result<void> Search::State::open_study(const Lm& lm) {
                                                  : Value()},
                      {"teacher_model", identity_of(options.teacher_lm)},
                      {"proposer_model", identity_of(options.proposer_lm)},
+                     {"embedder", options.embedder ? Value(options.embedder->identity()) : Value()},
                      {"space", hash_of(space.describe()).hex()},
                      {"race", options.race.enabled},
                      {"optimizer", options.purpose},

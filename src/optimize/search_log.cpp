@@ -35,7 +35,11 @@ Result<void> SearchLog::open(const Value& identity, const Value& about, const Va
   if (!known) return known.error();
   Value before;
   for (const StudyRecord& record : *known) {
-    if (record.key == "identity") before = record.body;
+    if (record.key != "identity") continue;
+    before = record.body;
+    if (!before.is_object())
+      return bad_request(place_of(*log_),
+                         "is damaged: it does not say what it is about; name another file");
   }
   std::string differences;
   for (const auto& [name, value] : identity.as_object()) {

@@ -76,6 +76,8 @@ const StudyTrial* Study::find(std::size_t number) const {
 }
 
 const StudyTrial* Study::best() const {
+  // Which of several equals is best may change with trials that were measured later.
+  if (const StudyTrial* winner = end ? find(end->trial) : nullptr) return winner;
   const StudyTrial* best = nullptr;
   for (const StudyTrial& trial : trials) {
     if (trial.complete && trial.was_best) best = &trial;

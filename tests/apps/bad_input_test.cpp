@@ -1,4 +1,6 @@
 // Whatever is wrong with the input: one clear message, exit code 2, nothing half-written.
+#include <sys/stat.h>
+
 #include <string>
 #include <vector>
 
@@ -126,6 +128,30 @@ TEST_F(CommandBadInput, NoModelNoMetricNoProgram) {
 TEST_F(CommandBadInput, OutputThatCannotBeWritten) {
   expect_refused(optimize_with("--out", path("none/out.hone.json")), {"no folder"});
   expect_refused(optimize_with("--out", folder_.string()), {"is a folder"});
+}
+
+TEST_F(CommandBadInput, OutputThatIsReadOrNoRegularFile) {
+  const std::string train = read_text(folder_ / "train.jsonl");
+  expect_refused(optimize_with("--out", path("train.jsonl")), {"train.jsonl", "another file"});
+  EXPECT_EQ(read_text(folder_ / "train.jsonl"), train);
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  expect_refused(optimize_with("--out", path("pipe")), {"no regular file"});
+  EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
+}
+
+TEST_F(CommandBadInput, BudgetsThatAreNone) {
+  expect_refused(optimize_with("--budget-calls", "-1"), {"--budget-calls", "at least 1"});
+  expect_refused(optimize_with("--budget-tokens", "0"), {"--budget-tokens"});
+  expect_refused(optimize_with("--budget-seconds", "nan"), {"--budget-seconds"});
+  expect_refused(optimize_with("--budget-money", "1"), {"--price-prompt"});
+}
+
+TEST_F(CommandBadInput, ServerThatSpeaksSomethingElse) {
+  HttpTestServer other(
+      [](const HttpRequest&) { return HttpResponse{.status = 200, .body = "<html>hello</html>"}; });
+  Words words = optimize_with("--model", "openai:" + other.url() + "#stub");
+  words.insert(words.end(), {"--retries", "0"});
+  expect_refused(words, {"OpenAI-compatible"});
 }
 
 TEST_F(CommandBadInput, LogThatIsNoStudy) {

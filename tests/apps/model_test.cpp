@@ -89,6 +89,13 @@ TEST_F(CommandModelTest, EvalGivesTheScoreThatOptimizeReported) {
   EXPECT_EQ(again.get("score"), report.get("test_after"));
 }
 
+TEST_F(CommandModelTest, AContextOfAnySizeIsUsed) {
+  const Finished finished = run_hone(
+      tickets("odd.hone.json", {"--context", "700", "--optimizer", "labeled_few_shot", "--option",
+                                "max_labeled=2", "--limit", "train=20,val=20,test=20"}));
+  EXPECT_EQ(finished.code, 0) << finished.err;
+}
+
 TEST_F(CommandModelTest, ContextTooSmallForThePrompt) {
   std::string instructions;
   for (int i = 0; i < 400; ++i) instructions += "Look at what is asked. ";

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -85,6 +86,17 @@ TEST_F(FileTest, ADirectoryIsNotReplaced) {
   fs::create_directories(folder_ / "d" / "inner");
   EXPECT_FALSE(write_file(folder_ / "d", "new"));
   EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(FileTest, ReplacesOnlyRegularFilesAndKeepsWhoMayReadThem) {
+  ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  EXPECT_FALSE(write_file(folder_ / "pipe", "new"));
+  EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
+  ASSERT_TRUE(write_file(folder_ / "x", "old"));
+  fs::permissions(folder_ / "x", fs::perms::owner_read | fs::perms::owner_write);
+  ASSERT_TRUE(write_file(folder_ / "x", "new"));
+  EXPECT_EQ(fs::status(folder_ / "x").permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
 }
 
 TEST_F(FileTest, WritesThroughALink) {

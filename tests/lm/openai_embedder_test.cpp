@@ -96,7 +96,7 @@ TEST_F(OpenAiEmbedding, RefusalsAndOddAnswersAreErrors) {
     HttpTestServer server([&](const HttpRequest&) { return HttpResponse{.body = body}; });
     const auto failed = open(server.url())->embed(numbers(1), {});
     ASSERT_FALSE(failed) << body;
-    EXPECT_EQ(failed.error().kind, ErrorKind::bad_reply);
+    EXPECT_EQ(failed.error().kind, ErrorKind::temporary);
     EXPECT_THAT(failed.error().text(), HasSubstr("embedding"));
   }
   HttpTestServer server([](const HttpRequest&) { return error_answer(404, "no such model"); });

@@ -298,9 +298,9 @@ TEST_F(OpenAi, PassesOnWhyARequestIsRefused) {
   EXPECT_THAT(error.text(), HasSubstr("model 'tiny' not found"));
 }
 
-TEST_F(OpenAi, AnswersThatAreNoCompletionAreBadReplies) {
+// They say something about the server, and nothing about the program that asked.
+TEST_F(OpenAi, AnswersThatAreNoCompletionAreTheServersFault) {
   const std::vector<std::string> bodies = {"<html>", "{}", R"({"choices":[]})",
-                                           R"({"choices":[{"message":{"content":null}}]})",
                                            R"({"error":{"message":"out of memory"}})"};
   HttpTestServer server(
       [&](const HttpRequest& request) { return HttpResponse{.body = bodies[request.number]}; });
@@ -308,8 +308,27 @@ TEST_F(OpenAi, AnswersThatAreNoCompletionAreBadReplies) {
   for (std::size_t i = 0; i < bodies.size(); ++i) {
     const Result<LmReply> reply = lm->complete_one(chat_request("q"));
     ASSERT_FALSE(reply.ok()) << bodies[i];
-    EXPECT_EQ(reply.error().kind, ErrorKind::bad_reply) << bodies[i];
+    EXPECT_EQ(reply.error().kind, ErrorKind::temporary) << bodies[i];
+    EXPECT_THAT(reply.error().text(), HasSubstr("OpenAI-compatible"));
   }
+}
+
+TEST_F(OpenAi, ACompletionWithoutTextIsABadReply) {
+  HttpTestServer server([](const HttpRequest&) {
+    return HttpResponse{.body = R"({"choices":[{"message":{"content":null}}]})"};
+  });
+  EXPECT_EQ(open(server.url())->complete_one(chat_request("q")).error().kind, ErrorKind::bad_reply);
+}
+
+TEST_F(OpenAi, CountsThatMakeNoSenseAreLeftOut) {
+  HttpTestServer server([](const HttpRequest&) {
+    return HttpResponse{.body = R"({"choices":[{"message":{"content":"x"}}],)"
+                                R"("usage":{"prompt_tokens":-5,"completion_tokens":1e300}})"};
+  });
+  const Result<LmReply> reply = open(server.url())->complete_one(chat_request("q"));
+  ASSERT_TRUE(reply.ok());
+  EXPECT_EQ(reply->usage.prompt_tokens, 0);
+  EXPECT_EQ(reply->usage.generated_tokens, 0);
 }
 
 TEST_F(OpenAi, BoundsTheSizeOfAnAnswer) {

@@ -56,8 +56,9 @@ Result<OpenAiOptions> parse_openai_spec(std::string_view spec);
 //
 // Retried with exponential backoff and full jitter (Brooker 2015), honouring Retry-After: no
 // connection, a cut or timed-out one, 408, 409, 429, 5xx. bad_request: 401 and 403 (the key), any
-// other 4xx (with the server's words), an untrusted certificate. bad_reply: a body that is no
-// completion. Certificates are always verified; redirects are not followed, since they would carry
+// other 4xx (with the server's words), an untrusted certificate. temporary, at once: a body that is
+// no completion at all, which says nothing about the prompt. bad_reply: a completion without text.
+// Certificates are always verified; redirects are not followed, since they would carry
 // the key along.
 //
 // Thread safe; each complete() borrows a set of kept-alive connections of its own, so threads never

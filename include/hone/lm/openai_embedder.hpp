@@ -13,7 +13,7 @@
 namespace hone {
 
 // Posts texts to /embeddings, up to 64 together, several posts at once, and tries again as OpenAiLm
-// does. bad_reply: an answer that is no list of as many points of one dimension. Thread safe.
+// does. temporary: an answer that is no list of as many points of one dimension. Thread safe.
 class OpenAiEmbedder final : public Embedder {
  public:
   // As OpenAiLm::open; sends nothing.

@@ -78,7 +78,8 @@ struct Study {
   std::optional<StudyEnd> end;  // of the run that ended last
 
   const StudyTrial* find(std::size_t number) const;
-  // By the goals of the search, score when it had none; nullptr when no trial is complete.
+  // The winner that the run which ended last named; before one did, the complete trial that was
+  // best when it was measured, by the goals of the search. nullptr when there is none.
   const StudyTrial* best() const;
 };
 

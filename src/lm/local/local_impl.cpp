@@ -146,6 +146,9 @@ Result<void> LocalLm::Impl::make_context() {
     return internal_error(options_.model.string(), "no context of " + std::to_string(cells) +
                                                        " tokens: " + log.text("out of memory"));
   }
+  // llama.cpp takes no more at once than the context holds.
+  limits.batch_tokens = std::min<std::size_t>(limits.batch_tokens, llama_n_batch(context_.get()));
+  limits.step_tokens = std::min<std::size_t>(limits.step_tokens, llama_n_ubatch(context_.get()));
   give_back_zeroed_rows(context_.get(), params.n_seq_max * vocabulary * sizeof(float));
   limits.kept_cells = llama_n_ctx(context_.get()) / 2;
   limits.token_limit = llama_n_ctx(context_.get());
