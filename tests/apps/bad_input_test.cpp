@@ -104,7 +104,7 @@ TEST_F(CommandBadInput, ServerThatRefuses) {
 }
 
 TEST_F(CommandBadInput, ServerThatRefusesTheKey) {
-  answer_ = [](const HttpRequest&) { return error_answer(401, "no such key"); };
+  answer_with([](const HttpRequest&) { return error_answer(401, "no such key"); });
   expect_refused(optimize_words(), {"key"});
   EXPECT_EQ(server_.request_count(), 1U) << "one call tells it";
 }

@@ -151,14 +151,14 @@ TEST_F(CommandTest, SpaceShowsWhatIsLeftAfterGlobs) {
 }
 
 TEST_F(CommandTest, SearchesTheModelAndTheFormatWhenAskedTo) {
-  answer_ = [](const HttpRequest& request) {
+  answer_with([](const HttpRequest& request) {
     const Value body = request.json();
     const std::string last = body.get("messages").as_list().back().get("content").text();
     const bool is_able = body.get("model") == Value("able");
     const bool is_good = last.find("good") != std::string::npos;
     return chat_answer(is_able && is_good ? R"({"label": "positive"})"
                                           : R"({"label": "negative"})");
-  };
+  });
   write_text(folder_ / "task.toml",
              "model = \"" + model() +
                  "\"\nmetric = \"exact_match:label\"\nout = \"o.hone.json\"\n"
@@ -192,9 +192,9 @@ HttpResponse points_answer(const HttpRequest& request) {
 }
 
 TEST_F(CommandTest, NeighboursByEmbeddingAreKeptWithTheProgram) {
-  answer_ = [](const HttpRequest& request) {
+  answer_with([](const HttpRequest& request) {
     return request.path.ends_with("/embeddings") ? points_answer(request) : review_answer(request);
-  };
+  });
   Words words = optimize_with("--optimizer", "knn_few_shot");
   std::erase(words, "--candidates");
   std::erase(words, "2");
@@ -229,10 +229,10 @@ TEST_F(CommandTest, RunAnswersLineByLine) {
 }
 
 TEST_F(CommandTest, StopBeforeAnyResult) {
-  answer_ = [&](const HttpRequest& request) {
+  answer_with([&](const HttpRequest& request) {
     gate_.wait();
     return review_answer(request);
-  };
+  });
   Words words = optimize_words();
   words.insert(words.begin(), HONE_COMMAND);
   ChildProcess child(words);
@@ -246,14 +246,14 @@ TEST_F(CommandTest, StopBeforeAnyResult) {
 
 TEST_F(CommandTest, StopKeepsTheBestSoFar) {
   Gate reached;
-  answer_ = [&](const HttpRequest& request) {
+  answer_with([&](const HttpRequest& request) {
     if (request.json().get("messages").size() >
         2) {  // a candidate's demos: the baseline is measured
       reached.open();
       gate_.wait();
     }
     return review_answer(request);
-  };
+  });
   Words words = optimize_words();
   words.insert(words.begin(), HONE_COMMAND);
   words.push_back("--json");
@@ -271,10 +271,10 @@ TEST_F(CommandTest, StopKeepsTheBestSoFar) {
 }
 
 TEST_F(CommandTest, SecondStopEndsAtOnce) {
-  answer_ = [&](const HttpRequest& request) {
+  answer_with([&](const HttpRequest& request) {
     gate_.wait();
     return review_answer(request);
-  };
+  });
   Words words = optimize_words();
   words.insert(words.begin(), HONE_COMMAND);
   ChildProcess child(words);

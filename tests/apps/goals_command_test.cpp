@@ -15,13 +15,13 @@ class GoalsCommandTest : public ReviewTask {
  protected:
   GoalsCommandTest() {
     // Long prompts cost more.
-    answer_ = [](const HttpRequest& request) {
+    answer_with([](const HttpRequest& request) {
       HttpResponse answer = review_answer(request);
       const std::string count = "\"prompt_tokens\":";
       const std::size_t at = answer.body.find(count) + count.size();
       answer.body.replace(at, 3, std::to_string(request.body.size() / 4));
       return answer;
-    };
+    });
   }
 
   std::vector<std::string> with_goals(const std::vector<std::string>& more) const {

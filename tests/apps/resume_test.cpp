@@ -42,14 +42,14 @@ HttpResponse writing_answer(const HttpRequest& request) {
 class StudyResume : public ReviewTask {
  protected:
   StudyResume() : ReviewTask(4000) {
-    answer_ = [this](const HttpRequest& request) {
+    answer_with([this](const HttpRequest& request) {
       const std::size_t number = ++served_;
       {
         const std::shared_lock lock(hook_mutex_);
         if (hook_) hook_(number);
       }
       return writing_answer(request);
-    };
+    });
   }
 
   Words command(const std::string& optimizer, const std::string& log,

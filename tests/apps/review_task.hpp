@@ -8,8 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <mutex>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/child_process.hpp"
@@ -44,7 +46,8 @@ class ReviewTask : public testing::Test {
  protected:
   // A command takes up to nine connections: eight threads and the probe.
   explicit ReviewTask(std::size_t max_connections = 64)
-      : server_([this](const HttpRequest& request) { return answer_(request); }, max_connections) {
+      : server_([this](const HttpRequest& request) { return handler()(request); },
+                max_connections) {
     // One folder a test: ctest runs them at the same time.
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
     folder_ = fs::temp_directory_path() /
@@ -123,8 +126,21 @@ class ReviewTask : public testing::Test {
   }
 
   fs::path folder_;
-  std::function<HttpResponse(const HttpRequest&)> answer_ = review_answer;
-  Gate gate_;  // for an answer_ to wait at; lives longer than the server's threads
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;
+
+  // What the server says from now on. It runs already.
+  void answer_with(Handler handler) {
+    const std::lock_guard lock(answer_mutex_);
+    answer_ = std::move(handler);
+  }
+  Handler handler() {
+    const std::lock_guard lock(answer_mutex_);
+    return answer_;
+  }
+
+  std::mutex answer_mutex_;
+  Handler answer_ = review_answer;
+  Gate gate_;  // for an answer to wait at; lives longer than the server's threads
   HttpTestServer server_;
 };
 
