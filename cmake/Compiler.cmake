@@ -34,6 +34,7 @@ endif()
 
 # What hone's own sources are held to; third-party headers come in as system headers.
 add_library(hone_warnings INTERFACE)
+install(TARGETS hone_warnings EXPORT hone)
 target_compile_options(hone_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # Wrong alarms of GCC 12's optimizer about moved std::variant and joined std::string.

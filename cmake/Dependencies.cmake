@@ -25,9 +25,20 @@ find_path(HONE_XXHASH_INCLUDE xxhash.h REQUIRED)
 function(hone_third_party name)
   cmake_parse_arguments(THIRD "" "" "INCLUDES;LIBS" ${ARGN})
   add_library(hone_third_${name} INTERFACE)
-  target_include_directories(hone_third_${name} SYSTEM INTERFACE ${THIRD_INCLUDES})
-  target_link_libraries(hone_third_${name} INTERFACE ${THIRD_LIBS})
   add_library(hone_third::${name} ALIAS hone_third_${name})
+  install(TARGETS hone_third_${name} EXPORT hone)
+  set_target_properties(hone_third_${name} PROPERTIES EXPORT_NAME third_${name})
+  # Only pfr's headers are seen through hone's own; what was built here is installed along with hone.
+  target_include_directories(hone_third_${name} SYSTEM INTERFACE "$<BUILD_INTERFACE:${THIRD_INCLUDES}>")
+  foreach(library IN LISTS THIRD_LIBS)
+    if(IS_ABSOLUTE "${library}")
+      cmake_path(GET library FILENAME file)
+      install(FILES "${library}" DESTINATION "${CMAKE_INSTALL_LIBDIR}/hone")
+      set(library "$<BUILD_INTERFACE:${library}>"
+                  "$<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/hone/${file}>")
+    endif()
+    target_link_libraries(hone_third_${name} INTERFACE ${library})
+  endforeach()
 endfunction()
 
 # The folder of a pinned package, or one clear line when ./dev build has not put it there yet.
@@ -52,6 +63,9 @@ hone_third_party(curl LIBS CURL::libcurl)
 hone_third_party(sqlite LIBS SQLite::SQLite3)
 hone_third_party(crypto LIBS OpenSSL::Crypto)
 hone_third_party(pfr INCLUDES "${boost}/include")
+target_include_directories(hone_third_pfr SYSTEM INTERFACE
+                           "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/hone-third>")
+install(DIRECTORY "${boost}/include/boost" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/hone-third")
 hone_third_party(jinja INCLUDES "${llama}/include/llama-common"
                  LIBS "${llama}/lib/libllama-jinja.a" "${llama}/lib/libggml-base.a")
 hone_third_party(llama INCLUDES "${llama}/include"

@@ -26,9 +26,13 @@ function(hone_area name)
     list(TRANSFORM libraries REPLACE "^(PUBLIC|PRIVATE)$" INTERFACE)
   endif()
   add_library(hone::${name} ALIAS hone_${name})
-  target_include_directories(hone_${name} ${visibility} "${PROJECT_SOURCE_DIR}/include"
-                             "${PROJECT_BINARY_DIR}/include")
+  target_include_directories(hone_${name} ${visibility} "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
+                             "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>"
+                             "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(hone_${name} ${visibility} ${AREA_DEPS} ${libraries})
+
+  set_target_properties(hone_${name} PROPERTIES EXPORT_NAME ${name})
+  install(TARGETS hone_${name} EXPORT hone ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 
   # The local engine's unit tests live in their own folder below those of the area.
   string(REPLACE "/" "_" test_name ${AREA_FOLDER})

@@ -1,0 +1,21 @@
+# Installs a build of hone into a prefix of its own, then configures, builds and runs the project beside this file on it.
+set(work "${BUILD}/consumer")
+file(REMOVE_RECURSE "${work}")
+set(options)
+if(FLAGS)
+  set(options "-DCMAKE_CXX_FLAGS=-fsanitize=${FLAGS}")
+endif()
+function(step)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "${ARGN} failed:\n${output}")
+  endif()
+endfunction()
+step("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${work}/prefix")
+# Elsewhere than it was installed to: nothing may depend on the place.
+file(RENAME "${work}/prefix" "${work}/moved")
+step("${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE}" -B "${work}/build" "-DCMAKE_PREFIX_PATH=${work}/moved"
+     "-DCMAKE_CXX_COMPILER=${COMPILER}" ${options})
+step("${CMAKE_COMMAND}" --build "${work}/build")
+step("${work}/build/consumer")
+file(REMOVE_RECURSE "${work}")
