@@ -56,13 +56,14 @@ def make_workloads(data, requests):
         return {"fixed": [instruction] + [problem(row, True) for row in demos], "forced": "\nAnswer:",
                 "stop": stop, "max_tokens": limit, "inputs": [problem(row, False) for row in inputs]}
 
-    # Twenty candidates: one instruction and four demos in common, then five families of growing demo lists. They
-    # come in no order of kinship and race in blocks of five examples, as hone's evaluator has them.
-    demo_lists = [train[:4] + train[10 + family * 4:10 + family * 4 + length]
-                  for family in range(5) for length in range(1, 5)]
+    # Twenty candidates: one instruction and four demos in common, then five families of demo lists that grow to 16,
+    # as many as hone shows by default. They come in no order of kinship and race in blocks of five examples, as hone's
+    # evaluator has them.
+    demo_lists = [train[:4] + train[10 + family * 12:10 + family * 12 + length]
+                  for family in range(5) for length in (3, 6, 9, 12)]
     random.Random(1).shuffle(demo_lists)
     blocks = [[reviews(demos, dev[first:first + 5]) for demos in demo_lists]
-              for first in range(0, max(10, requests // 10), 5)]
+              for first in range(0, max(10, requests // 5), 5)]
     intents = {row["label"]: None for row in rows(data / "banking77", "train.jsonl", 10000)}
     cards = rows(data / "banking77", "dev.jsonl", requests)
 

@@ -85,8 +85,8 @@ def main():
         command = [ROOT / "build/bin/hone", "optimize", "--signature", "text -> label: enum(positive, negative)",
                    "--instructions", "Decide whether the movie review is positive or negative.",
                    "--train", data / "train.jsonl", "--val", data / "dev.jsonl", "--test", data / "test.jsonl",
-                   "--limit", "train=60,val=60,test=100", "--metric", "exact_match:label", "--model", "gguf:" + model,
-                   "--context", str(CELLS), "--optimizer", "bootstrap_random_search", "--candidates", "4", "--seed", "1",
+                   "--limit", "train=40,val=40,test=40", "--metric", "exact_match:label", "--model", "gguf:" + model,
+                   "--context", str(CELLS), "--optimizer", "bootstrap_random_search", "--candidates", "3", "--seed", "1",
                    "--out", pathlib.Path(folder) / "mr.hone.json", "--json"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         output = process.stdout.read()
