@@ -133,7 +133,7 @@ TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
     ASSERT_EQ(whole.code, 0) << whole.err;
   }
   const std::size_t all_events = events;
-  for (const double moment : {0.3, 0.6, 0.9}) {
+  for (const double moment : {0.2, 0.4, 0.6}) {
     const std::string name = "killed" + std::to_string(static_cast<int>(moment * 10));
     events = 0;
     {
