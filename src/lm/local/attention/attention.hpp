@@ -1,0 +1,58 @@
+// Attention of many queries over the cells of one cache, for prompts that share beginnings.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace hone::local {
+
+// Half-precision numbers as the cache holds them (IEEE binary16, bit pattern).
+using Half = std::uint16_t;
+
+// softmax(scale * Q K^T + mask) V for every query and head. Heads share keys and values in groups
+// of heads / kv_heads (grouped-query attention, arXiv 2305.13245). Strides count elements.
+struct AttentionWork {
+  std::size_t queries = 0;
+  std::size_t cells = 0;  // a multiple of kCellBlock
+  std::size_t heads = 0;
+  std::size_t kv_heads = 0;
+  std::size_t width = 0;  // of one head; a multiple of kWidthUnit
+  float scale = 1;
+
+  const float* query = nullptr;
+  std::size_t query_stride = 0, query_head_stride = 0;
+  const Half* key = nullptr;
+  std::size_t key_stride = 0, key_head_stride = 0;
+  const Half* value = nullptr;
+  std::size_t value_stride = 0, value_head_stride = 0;
+  // One row a query: what is added to the score of each cell; minus infinity hides it. Every query
+  // sees some cell.
+  const Half* mask = nullptr;
+  std::size_t mask_stride = 0;
+  float* out = nullptr;
+  std::size_t out_stride = 0, out_head_stride = 0;
+};
+
+// Computes attention with online softmax (arXiv 1805.02867, tiled as in FlashAttention,
+// arXiv 2205.14135) in single precision. Unlike a general kernel it looks at the mask first, once
+// for all heads: a block of cells costs nothing to the queries that do not see it, whatever their
+// neighbours see, and a block that many queries share is one matrix product for all of them and
+// all heads of a group. So both a prefix under many replies and their own few cells are cheap.
+//
+// Owns scratch memory of about 64 KiB a thread; not thread safe.
+class AttentionKernel {
+ public:
+  static constexpr std::size_t kCellBlock = 32;
+  static constexpr std::size_t kWidthUnit = 32;
+
+  // `threads` of OpenMP's pool, which llama.cpp computes with as well. The result does not depend
+  // on their number.
+  void compute(const AttentionWork& work, int threads);
+
+ private:
+  std::vector<std::uint8_t> seen_;  // by query and block
+  std::vector<std::vector<float>> scratch_;
+};
+
+}  // namespace hone::local
