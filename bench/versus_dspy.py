@@ -145,7 +145,7 @@ class Comparison:
                 "--limit", ",".join(f"{split}={limit}" for split, limit in LIMITS.items()),
                 "--metric", "exact_match:label", "--model", "gguf:" + self.model,
                 "--optimizer", "bootstrap_random_search", "--candidates", str(self.options.candidates),
-                "--seed", str(seed), "--threads", "8", "--out", pathlib.Path(out) / "best.hone.json", "--json"]])
+                "--seed", str(seed), "--threads", "8", "--race", self.options.race, "--out", pathlib.Path(out) / "best.hone.json", "--json"]])
         names = ["seconds", "total_seconds", "test_before", "test_after", "lm_calls", "computed_tokens",
                  "parse_failures", "rss_mb"]
         return {"seed": seed, **{name: result[name] for name in names}}
@@ -198,6 +198,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--candidates", type=int, default=6)
     parser.add_argument("--slots", type=int, default=0, help="of llama-server; 0 = measured")
+    parser.add_argument("--race", default="on", choices=["on", "fast", "off"], help="hone's racing")
     parser.add_argument("--dspy-optimizer", default="random_search", choices=["random_search", "mipro"])
     parser.add_argument("--shared", type=pathlib.Path,
                         default=pathlib.Path(os.environ.get("HONE_SHARED", ROOT.parent / "shared")))

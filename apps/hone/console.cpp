@@ -48,6 +48,11 @@ Console standard_error() {
   return console;
 }
 
+Result<void> flush_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return bad_request("standard output", "cannot be written: closed, or a full disk");
+}
+
 std::size_t columns(std::string_view text) {
   std::size_t count = 0;
   for (const char byte : text) count += begins_character(byte) ? 1 : 0;

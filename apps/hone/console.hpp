@@ -1,10 +1,13 @@
-// Standard error as a place for progress: a terminal of some width, or a plain stream of lines.
+// Standard error as a place for progress: a terminal of some width, or a plain stream of lines; and
+// what both outputs share.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>
+
+#include "hone/base/result.hpp"
 
 namespace hone::cli {
 
@@ -16,6 +19,9 @@ struct Console {
 };
 
 Console standard_error();
+
+// Whether everything printed so far has reached standard output.
+Result<void> flush_output();
 
 // Columns a text takes, counting each UTF-8 character as one.
 std::size_t columns(std::string_view text);

@@ -1,9 +1,9 @@
 #include <csignal>
-#include <cstdio>
 #include <exception>
 #include <variant>
 
 #include "hone/base/result.hpp"
+#include "hone/console.hpp"
 #include "hone/exit_code.hpp"
 #include "hone/options.hpp"
 
@@ -31,8 +31,8 @@ int main(int argc, char** argv) {
     const auto parsed = parse_command_line(argc, argv);
     const int* parsed_code = std::get_if<int>(&parsed);
     const int code = parsed_code ? *parsed_code : std::visit(Carry{}, std::get<Command>(parsed));
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-    return fail(hone::bad_request("standard output", "cannot be written: closed, or a full disk"));
+    const hone::Result<void> written = flush_output();
+    return written ? code : fail(written.error());
   } catch (const hone::Exception& error) {
     return fail(error.error());
   } catch (const std::exception& error) {

@@ -72,10 +72,6 @@ Result<std::optional<ModelSpec>> optional_model(const std::optional<std::string>
   return std::optional<ModelSpec>(*std::move(checked));
 }
 
-bool has_prices(const TaskSpec& task) {
-  return task.budget.price.prompt > 0 || task.budget.price.generated > 0 || !task.prices.empty();
-}
-
 // A price of a model the task does not use is a slip.
 Result<void> check_prices(const TaskSpec& task, const ModelSpec& model,
                           const std::map<std::string, ModelSpec>& named) {
@@ -119,7 +115,7 @@ Result<Prepared> prepare(TaskSpec task, bool dry_run) {
   Result<Space> space = task_space(task, *loaded);
   if (!space) return space.error();
   if (const Result<void> able = check_space(**optimizer, *space); !able) return able.error();
-  if (task.goals.uses(Quantity::money) && !has_prices(task)) {
+  if (task.goals.uses(Quantity::money) && !task.has_prices()) {
     return bad_request("goals",
                        "money is named, but there are no prices of tokens: give them with "
                        "--price-prompt and --price-generated, or under [budget] or [prices]");
@@ -390,7 +386,8 @@ class Run {
     options.threads = prepared_.task.threads;
     options.budget = prepared_.task.budget;
     options.budget.prices = models_.prices;
-    options.race.enabled = prepared_.task.race;
+    options.race.enabled = prepared_.task.race != Racing::off;
+    options.race.by_rank = prepared_.task.race == Racing::fast;
     options.space = prepared_.space;
     options.teacher = prepared_.teacher;
     options.teacher_lm = models_.teacher;
@@ -565,7 +562,7 @@ int run_optimize(const OptimizeFlags& flags) {
     const Result<Estimate> expected = run.rehearse();
     progress.clear();
     if (!expected) return fail(expected.error());
-    const bool race = prepared->task.race;
+    const bool race = prepared->task.race != Racing::off;
     const std::string text =
         flags.json ? estimate_json(*expected, race) + "\n" : estimate_text(*expected, race);
     std::fwrite(text.data(), 1, text.size(), stdout);

@@ -127,8 +127,10 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--budget-money", flags.budget_money, "Money it may cost, by the prices below");
   app->add_option("--price-prompt", flags.price_prompt, "Of a million prompt tokens");
   app->add_option("--price-generated", flags.price_generated, "Of a million generated tokens");
-  app->add_option("--race", flags.race, "on (losers stop early) or off")
-      ->check(CLI::IsMember({"on", "off"}));
+  app->add_option(
+         "--race", flags.race,
+         "on (clear losers stop early), fast (by rank: half the work, a less sure winner) or off")
+      ->check(CLI::IsMember({"on", "fast", "off"}));
   app->add_option("--goal", flags.goals,
                   "What to reach: 'score - 0.1*prompt_tokens/1000'; the next one breaks ties")
       ->allow_extra_args(false);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hone/base/text.hpp"
+#include "hone/console.hpp"
 #include "hone/eval/evaluator.hpp"
 #include "hone/exit_code.hpp"
 #include "hone/loading.hpp"
@@ -81,8 +82,7 @@ class Runner {
       const std::string text = line.to_json() + "\n";
       std::fwrite(text.data(), 1, text.size(), stdout);
     }
-    if (std::fflush(stdout) != 0)
-      return bad_request("standard output", "cannot be written: closed, or a full disk");
+    if (const Result<void> written = flush_output(); !written) return written.error();
     return all;
   }
 

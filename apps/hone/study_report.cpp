@@ -146,7 +146,10 @@ std::string show_text(const Study& study, std::size_t width) {
     if (!asked.get(role).is_null()) text += "  " + cell(role, 15) + asked.get(role).text() + "\n";
   }
   text += "  optimizer  " + asked.get("optimizer").text() + ", seed " + asked.get("seed").text() +
-          (asked.get("race") == Value(false) ? ", race off" : "") + "\n";
+          (asked.get("race") == Value(false)    ? ", race off"
+           : asked.get("race") == Value("fast") ? ", race fast"
+                                                : "") +
+          "\n";
   text += "  examples   " + count_text(study.train_examples) + " to learn from, " +
           count_text(study.val_examples) + " to compare on\n\nProgress\n";
   text += "  state      " + state_of(study) + "\n";

@@ -26,6 +26,11 @@ class FileFaults {
   std::vector<std::string> faults_;
 };
 
+Racing racing_from(TableReader& table) {
+  if (table.raw("race") == Value("fast")) return Racing::fast;
+  return table.flag("race").value_or(true) ? Racing::on : Racing::off;
+}
+
 void read_data(const Value& table, const fs::path& folder, TaskSpec& task, FileFaults& faults) {
   TableReader data(table, "data");
   const Value limit = data.raw("limit");
@@ -172,7 +177,7 @@ Result<TaskSpec> read_task_file(const fs::path& file) {
   task.seed = static_cast<std::uint64_t>(top.whole("seed").value_or(0));
   task.threads = static_cast<std::size_t>(top.whole("threads").value_or(8));
   if (task.threads == 0 || task.threads > 1024) top.fault("threads: must be 1 to 1024");
-  task.race = top.flag("race").value_or(true);
+  task.race = racing_from(top);
   Result<Goals> goals = goals_from(top.texts("goals"), top.texts("within"));
   if (goals) {
     task.goals = *std::move(goals);

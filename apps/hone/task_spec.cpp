@@ -185,8 +185,7 @@ Result<void> check_budget(const TaskSpec& task) {
   at_least<double>(0, budget.money, "--budget-money", faults);
   at_least<double>(0, budget.price.prompt, "--price-prompt", faults);
   at_least<double>(0, budget.price.generated, "--price-generated", faults);
-  if (faults.empty() && budget.money && task.prices.empty() && budget.price.prompt == 0 &&
-      budget.price.generated == 0) {
+  if (faults.empty() && budget.money && !task.has_prices()) {
     faults = "--budget-money needs prices: --price-prompt, --price-generated, or [prices]";
   }
   if (faults.empty()) return {};
@@ -219,7 +218,11 @@ Result<TaskSpec> task_from(const OptimizeFlags& flags) {
   take(task.budget.money, flags.budget_money);
   if (flags.price_prompt) task.budget.price.prompt = *flags.price_prompt;
   if (flags.price_generated) task.budget.price.generated = *flags.price_generated;
-  if (flags.race) task.race = *flags.race == "on";
+  if (flags.race) {
+    task.race = *flags.race == "off"    ? Racing::off
+                : *flags.race == "fast" ? Racing::fast
+                                        : Racing::on;
+  }
   if (!flags.goals.empty() || !flags.within.empty()) {
     Result<Goals> goals = goals_from(flags.goals, flags.within);
     if (!goals) return goals.error();

@@ -39,15 +39,17 @@ struct SplitSpec {
   std::optional<std::size_t> limit;  // of the first so many examples
 };
 
+enum class Racing { off, on, fast };
+
 // A task file (TOML):
 //   metric = "exact_match:queue"   model = "smollm2"   out = "triage.hone.json"   seed = 1 threads
-//   = 8 teacher_model, teacher_program, proposer_model, embedder, race = true,
-//   goals = ["score"], within = ["latency_ms < 200"], keep = ["*.demos"], freeze =
-//   […], narrow = {"*.format" = ["completion", "json"]} [program]     see
-//   hone/program/program_file.hpp [data]        train, val, test = a file or a list of files; limit
-//   = 100, or {train = 100, …} [optimizer]   name, and its options [budget] calls, tokens, seconds,
-//   money, price_prompt, price_generated (of a million tokens) [models] name = a model, for steps
-//   that ask for one by name [prices] model = {prompt = …, generated = …}
+//   = 8 teacher_model, teacher_program, proposer_model, embedder, race = true (or false, or
+//   "fast"), goals = ["score"], within = ["latency_ms < 200"], keep = ["*.demos"], freeze = […],
+//   narrow = {"*.format" = ["completion", "json"]} [program]     see hone/program/program_file.hpp
+//   [data]        train, val, test = a file or a list of files; limit = 100, or {train = 100, …}
+//   [optimizer]   name, and its options [budget] calls, tokens, seconds, money, price_prompt,
+//   price_generated (of a million tokens) [models] name = a model, for steps that ask for one by
+//   name [prices] model = {prompt = …, generated = …}
 // Paths are relative to the file. A *.hone.json stands for a task that has its program alone.
 struct TaskSpec {
   std::filesystem::path file;  // empty when all is from flags
@@ -67,7 +69,7 @@ struct TaskSpec {
   std::size_t threads = 8;
   Budget budget;
   std::map<std::string, Price> prices;  // by model spec, or by a name of [models]
-  bool race = true;
+  Racing race = Racing::on;
   Goals goals;
   std::vector<std::string> keep;
   std::vector<std::string> freeze;
@@ -78,6 +80,8 @@ struct TaskSpec {
 
   SplitSpec& split(Split which) { return data[static_cast<std::size_t>(which)]; }
   const SplitSpec& split(Split which) const { return data[static_cast<std::size_t>(which)]; }
+
+  bool has_prices() const { return budget.has_prices() || !prices.empty(); }
 };
 
 // All faults of a file at once.

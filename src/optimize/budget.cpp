@@ -21,6 +21,10 @@ std::int64_t generated(const Usage& usage) {
 
 }  // namespace
 
+bool Budget::has_prices() const {
+  return price.prompt > 0 || price.generated > 0 || !prices.empty();
+}
+
 Price Budget::price_of(std::string_view identity) const {
   const auto found = prices.find(identity);
   return found == prices.end() ? price : found->second;

@@ -6,8 +6,6 @@
 #include "hone/eval/calibrate.hpp"
 #include "hone/optimize/space.hpp"
 
-#include "optimize/ranking.hpp"
-
 namespace hone {
 namespace {
 
@@ -48,6 +46,21 @@ bool is_calibration_free(const Program& program) {
          predictors.front().prompt_template().reply_plan()->is_single_choice();
 }
 
+std::vector<std::vector<std::optional<double>>> label_rows(
+    std::span<const Contender* const> contenders) {
+  std::vector<LabelLikelihood> means;
+  for (const Contender* contender : contenders) {
+    const std::optional<LabelLikelihood> mean = contender->likelihood();
+    if (!mean) return {};
+    means.push_back(*mean);
+  }
+  const std::size_t temperature = common_temperature(means);
+  std::vector<std::vector<std::optional<double>>> rows;
+  for (const Contender* contender : contenders)
+    rows.push_back(contender->label_merits(temperature));
+  return rows;
+}
+
 Contender::Contender(std::string origin, Candidate candidate, Program program,
                      std::vector<Calibration> calibrations)
     : origin_(std::move(origin)),
@@ -73,7 +86,7 @@ void Contender::add(std::vector<Rollout> rollouts) {
 
 Result<void> Contender::calibrate(const Examples& met, const Evaluator& evaluator,
                                   const Metric& metric) {
-  raw_.likelihood = label_likelihood(measured_, raw_.rollouts, met);
+  grade(raw_, measured_, met);
   std::vector<Candidate> settings;
   for (const Calibration calibration : calibrations_)
     settings.push_back(with_calibration(program_, calibration));
@@ -93,10 +106,24 @@ Result<void> Contender::calibrate(const Examples& met, const Evaluator& evaluato
     Variant variant;
     variant.learned = setting.with(*bias);
     variant.rollouts = evaluator.evaluate(*calibrated, met, metric).rollouts;
-    variant.likelihood = label_likelihood(*calibrated, variant.rollouts, met);
+    grade(variant, *calibrated, met);
     variants_.push_back(std::move(variant));
   }
   return {};
+}
+
+void Contender::grade(Variant& variant, const Program& program, const Examples& met) {
+  std::optional<LabelLikelihoods> own = label_likelihoods(program, variant.rollouts, met);
+  variant.likelihoods = own ? *std::move(own) : LabelLikelihoods();
+  variant.likelihood = mean_likelihood(variant.likelihoods);
+}
+
+std::vector<std::optional<double>> Contender::label_merits(std::size_t temperature) const {
+  std::vector<std::optional<double>> merits;
+  for (const std::optional<LabelLikelihood>& likelihood : best_variant().likelihoods) {
+    merits.push_back(likelihood ? std::optional((*likelihood)[temperature]) : std::nullopt);
+  }
+  return merits;
 }
 
 std::vector<std::optional<double>> Contender::scores_of(const Variant& variant) const {

@@ -14,6 +14,8 @@
 #include "hone/optimize/trial.hpp"
 #include "hone/program/program.hpp"
 
+#include "optimize/ranking.hpp"
+
 namespace hone {
 
 // What trials are judged by.
@@ -40,6 +42,10 @@ class Contender {
   // What the best variant so far is raced by, by example met: the first goal where it can be told
   // of one example, else the score.
   std::vector<std::optional<double>> merits(const Aims& aims) const;
+  // How probable the right labels are to the best variant so far: on average, and by example met at
+  // one of kTemperatures. As label_likelihoods() has it; none where that has none.
+  std::optional<LabelLikelihood> likelihood() const { return best_variant().likelihood; }
+  std::vector<std::optional<double>> label_merits(std::size_t temperature) const;
   // How far beyond the limits it is so far.
   double excess(const Aims& aims) const;
   std::size_t met() const { return raw_.rollouts.size(); }
@@ -54,8 +60,10 @@ class Contender {
   struct Variant {
     std::optional<Candidate> learned;  // on top of the candidate; none = the raw scores
     std::vector<Rollout> rollouts;
+    LabelLikelihoods likelihoods;  // by example met
     std::optional<LabelLikelihood> likelihood;
   };
+  static void grade(Variant& variant, const Program& program, const Examples& met);
   std::vector<std::optional<double>> scores_of(const Variant& variant) const;
   const Variant& best_variant() const;
 
@@ -68,6 +76,12 @@ class Contender {
   Variant raw_;
   std::vector<Variant> variants_;
 };
+
+// What contenders are ranked by where every reply of every one of them is one scored label: how
+// probable the right labels are, at one temperature for all. It tells them apart by fewer examples
+// than scores of 0 and 1 do. Empty where it cannot be said of one of them.
+std::vector<std::vector<std::optional<double>>> label_rows(
+    std::span<const Contender* const> contenders);
 
 // The candidate values that put every calibratable predictor of a program on one calibration.
 Candidate with_calibration(const Program& program, Calibration calibration);

@@ -1,6 +1,5 @@
 #include "optimize/demo_pool.hpp"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -8,17 +7,6 @@ namespace hone {
 namespace {
 
 constexpr std::size_t kRedraws = 4;
-
-DemoSets labelled_set(Search& search, const std::vector<std::string>& paths,
-                      const BootstrapOptions& options, Rng rng) {
-  DemoSets sets;
-  for (const Predictor& predictor : search.student().predictors()) {
-    std::vector<Value> demos =
-        draw_labeled(predictor, search.train(), options.max_labeled, options.balanced, rng);
-    if (!demos.empty()) sets[predictor.path()] = std::move(demos);
-  }
-  return fit_context(keep_tunable(std::move(sets), paths), search.model());
-}
 
 }  // namespace
 
@@ -33,25 +21,13 @@ DemoPool make_demo_pool(Search& search, const std::vector<std::string>& paths, s
     return true;
   };
   add({}, "no new demos");
-  if (count > 0)
-    add(labelled_set(search, paths, options, search.rng("labelled demos")), "labelled demos");
+  if (count > 0) add(labelled_sets(search, paths, options), "labelled demos");
   std::size_t number = 0;
   DemoSets whole;
   for (std::size_t tries = 0; pool.sets.size() <= count && tries < count * kRedraws; ++tries) {
     if (search.done()) break;
     const std::size_t member = tries == 0 ? 0 : (tries - 1) % kFamily;
-    if (member == 0) {
-      Rng rng = search.rng("bootstrap " + std::to_string(tries));
-      Examples order = search.train();
-      BootstrapOptions drawn = options;
-      if (tries > 0) {
-        rng.shuffle(order);
-        if (drawn.max_bootstrapped > 1)
-          drawn.max_bootstrapped = 1 + rng.below(drawn.max_bootstrapped);
-      }
-      whole =
-          fit_context(keep_tunable(bootstrap(search, order, drawn, rng), paths), search.model());
-    }
+    if (member == 0) whole = numbered_bootstrap(search, paths, tries, options);
     if (add(family_member(whole, member), "bootstrap " + std::to_string(number))) ++number;
   }
   return pool;

@@ -217,6 +217,30 @@ DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions
   return sets;
 }
 
+DemoSets labelled_sets(Search& search, const std::vector<std::string>& paths,
+                       const BootstrapOptions& options) {
+  Rng rng = search.rng("labelled demos");
+  DemoSets sets;
+  for (const Predictor& predictor : search.student().predictors()) {
+    std::vector<Value> demos =
+        draw_labeled(predictor, search.train(), options.max_labeled, options.balanced, rng);
+    if (!demos.empty()) sets[predictor.path()] = std::move(demos);
+  }
+  return fit_context(keep_tunable(std::move(sets), paths), search.model());
+}
+
+DemoSets numbered_bootstrap(Search& search, const std::vector<std::string>& paths,
+                            std::size_t number, const BootstrapOptions& options) {
+  Rng rng = search.rng("bootstrap " + std::to_string(number));
+  Examples order = search.train();
+  BootstrapOptions drawn = options;
+  if (number > 0) {
+    rng.shuffle(order);
+    if (drawn.max_bootstrapped > 1) drawn.max_bootstrapped = 1 + rng.below(drawn.max_bootstrapped);
+  }
+  return fit_context(keep_tunable(bootstrap(search, order, drawn, rng), paths), search.model());
+}
+
 DemoSets demos_of_run(const Program& student, const Example& example, const Rollout& rollout) {
   DemoSets sets;
   add_demos(student, example, rollout, nullptr, sets);

@@ -59,6 +59,14 @@ BootstrapOptions read_bootstrap_options(OptionReader& options, BootstrapOptions 
 DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions& options,
                    Rng& rng);
 
+// The ready demo sets that searches choose among, of the predictors at `paths` and short enough for
+// the model's context: labelled examples only, and the `number`-th bootstrap: 0 takes examples in
+// the given order and as many demos as it may, others in an order and number of their own.
+DemoSets labelled_sets(Search& search, const std::vector<std::string>& paths,
+                       const BootstrapOptions& options);
+DemoSets numbered_bootstrap(Search& search, const std::vector<std::string>& paths,
+                            std::size_t number, const BootstrapOptions& options);
+
 // At most one demo for each of the student's predictors that one successful run shows; of several
 // calls of a predictor the last.
 DemoSets demos_of_run(const Program& student, const Example& example, const Rollout& rollout);

@@ -28,20 +28,11 @@ double log_softmax(const std::vector<double>& scores, std::size_t index, double 
   return (scores[index] - highest) / temperature - std::log(sum);
 }
 
-// The place in kTemperatures at which the trials' likelihoods are highest together.
-std::size_t common_temperature(const std::vector<const Trial*>& trials) {
-  LabelLikelihood sums{};
-  for (const Trial* trial : trials) {
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += (*trial->likelihood)[i];
-  }
-  return static_cast<std::size_t>(std::ranges::max_element(sums) - sums.begin());
-}
-
 }  // namespace
 
-std::optional<LabelLikelihood> label_likelihood(const Program& program,
-                                                std::span<const Rollout> rollouts,
-                                                std::span<const Example> examples) {
+std::optional<LabelLikelihoods> label_likelihoods(const Program& program,
+                                                  std::span<const Rollout> rollouts,
+                                                  std::span<const Example> examples) {
   const std::vector<Predictor> predictors = program.predictors();
   if (predictors.size() != 1) return std::nullopt;
   const Predictor& predictor = predictors.front();
@@ -54,8 +45,7 @@ std::optional<LabelLikelihood> label_likelihood(const Program& program,
       options.calibration != Calibration::none && found != options.label_bias.end()) {
     bias = found->second;
   }
-  LabelLikelihood likelihood{};
-  std::size_t count = 0;
+  LabelLikelihoods likelihoods(rollouts.size());
   for (std::size_t i = 0; i < rollouts.size(); ++i) {
     const Rollout& rollout = rollouts[i];
     if (!rollout.score) continue;
@@ -71,15 +61,33 @@ std::optional<LabelLikelihood> label_likelihood(const Program& program,
     if (chose_it != (*rollout.score == 1.0)) return std::nullopt;
     for (std::size_t label = 0; label < bias.size(); ++label) scores[label] -= bias[label];
     const auto index = static_cast<std::size_t>(right - labels.begin());
-    for (std::size_t k = 0; k < likelihood.size(); ++k)
-      likelihood[k] += log_softmax(scores, index, kTemperatures[k]);
+    likelihoods[i].emplace();
+    for (std::size_t k = 0; k < kTemperatures.size(); ++k)
+      (*likelihoods[i])[k] = log_softmax(scores, index, kTemperatures[k]);
+  }
+  return likelihoods;
+}
+
+std::optional<LabelLikelihood> mean_likelihood(const LabelLikelihoods& likelihoods) {
+  LabelLikelihood mean{};
+  double count = 0;
+  for (const std::optional<LabelLikelihood>& likelihood : likelihoods) {
+    if (!likelihood) continue;
+    for (std::size_t k = 0; k < mean.size(); ++k) mean[k] += (*likelihood)[k];
     ++count;
   }
   if (count == 0) return std::nullopt;
-  for (double& mean : likelihood) mean /= static_cast<double>(count);
-  const bool finite =
-      std::ranges::all_of(likelihood, [](double mean) { return std::isfinite(mean); });
-  return finite ? std::optional(likelihood) : std::nullopt;
+  for (double& value : mean) value /= count;
+  const bool finite = std::ranges::all_of(mean, [](double value) { return std::isfinite(value); });
+  return finite ? std::optional(mean) : std::nullopt;
+}
+
+std::size_t common_temperature(std::span<const LabelLikelihood> means) {
+  LabelLikelihood sums{};
+  for (const LabelLikelihood& mean : means) {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += mean[i];
+  }
+  return static_cast<std::size_t>(std::ranges::max_element(sums) - sums.begin());
 }
 
 bool is_clearly_worse(std::span<const std::optional<double>> one,
@@ -112,7 +120,9 @@ const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t
     if (baseline && trial.mean < trials[*baseline].mean) continue;
     if (!is_clearly_worse(trial.scores, top->scores)) equals.push_back(&trial);
   }
-  const std::size_t at = common_temperature(equals);
+  std::vector<LabelLikelihood> means;
+  for (const Trial* trial : equals) means.push_back(*trial->likelihood);
+  const std::size_t at = common_temperature(means);
   return *std::ranges::max_element(equals, {}, [&](const Trial* trial) {
     return std::pair(!trial->fallback, (*trial->likelihood)[at]);
   });

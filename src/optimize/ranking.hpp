@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "hone/core/example.hpp"
 #include "hone/eval/evaluator.hpp"
@@ -12,13 +13,19 @@
 
 namespace hone {
 
-// Mean log-probability of the examples' own labels, after the program's calibration, at each of
-// kTemperatures. `rollouts` are the program's, one an example. None where it would say something
-// else than the scores do: unless one scored label is the program's whole reply, and a run scores 1
-// exactly when it chose the example's label.
-std::optional<LabelLikelihood> label_likelihood(const Program& program,
-                                                std::span<const Rollout> rollouts,
-                                                std::span<const Example> examples);
+// Log-probability of each example's own label, after the program's calibration, at each of
+// kTemperatures. `rollouts` are the program's, one an example; those without a score have none.
+// None at all where it would say something else than the scores do: unless one scored label is the
+// program's whole reply, and a run scores 1 exactly when it chose the example's label.
+using LabelLikelihoods = std::vector<std::optional<LabelLikelihood>>;
+std::optional<LabelLikelihoods> label_likelihoods(const Program& program,
+                                                  std::span<const Rollout> rollouts,
+                                                  std::span<const Example> examples);
+// Their mean; none when there is nothing to average.
+std::optional<LabelLikelihood> mean_likelihood(const LabelLikelihoods& likelihoods);
+
+// The place in kTemperatures at which the given means are highest together.
+std::size_t common_temperature(std::span<const LabelLikelihood> means);
 
 // Whether the scores of one are below the other's by more than two standard errors of the paired
 // differences: more than luck. Entries are examples; those without a score on either side are left

@@ -12,6 +12,7 @@
 #include "optimize/contender.hpp"
 #include "optimize/ranking.hpp"
 #include "optimize/search_log.hpp"
+#include "optimize/study_identity.hpp"
 
 namespace hone {
 
@@ -21,6 +22,7 @@ constexpr std::size_t kManyContenders = 16;
 // A block of a few examples costs less than the long beginnings of prompts that the engine may have
 // to compute anew for it.
 constexpr std::size_t kFewCheckpoints = 3;
+constexpr std::size_t kRankedFirstBlock = 20;
 // Replies kept of one run: a label reply is a few hundred bytes, so this is far more than a run
 // asks for.
 constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
@@ -39,11 +41,6 @@ Prices prices_of(const SearchOptions& options, const Lm& lm) {
   Prices prices{.own = price(lm), .named = {}};
   for (const auto& [name, named] : options.models) prices.named.emplace(name, price(*named));
   return prices;
-}
-
-bool has_prices(const SearchOptions& options) {
-  const Price& usual = options.budget.price;
-  return usual.prompt > 0 || usual.generated > 0 || !options.budget.prices.empty();
 }
 
 // A model as a search sees it: what it answered before is free, everything else is metered.
@@ -162,7 +159,9 @@ struct Search::State {
 
   Result<Contender> make_contender(const Proposal& proposal);
   void order_examples();
-  std::vector<Contender*> survivors(const std::vector<Contender*>& alive,
+  RaceRules race_rules(std::size_t contenders) const;
+  std::vector<Contender*> survivors(std::vector<Contender>& contenders,
+                                    const std::vector<Contender*>& alive,
                                     const RaceRules& rules) const;
   void measure(std::vector<Contender>& contenders);
   void run_block(const std::vector<Contender*>& contenders, const Examples& block,
@@ -242,15 +241,35 @@ void Search::State::order_examples() {
   for (const std::size_t index : race_order) race_val.push_back(task.val[index]);
 }
 
+RaceRules Search::State::race_rules(std::size_t contenders) const {
+  RaceRules rules = options.race.rules;
+  if (contenders >= kManyContenders) return rules;
+  rules.checkpoints = std::min(rules.checkpoints, kFewCheckpoints);
+  if (options.race.by_rank) {
+    rules.first_block = std::min(rules.first_block, kRankedFirstBlock);
+  } else {
+    // Ranking by a few scores of 0 and 1 picks among many well enough; among few, each deserves a
+    // test.
+    rules.share = 1;
+  }
+  return rules;
+}
+
 // Which contenders are worth more examples, after those met so far.
-std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& alive,
+std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contenders,
+                                                 const std::vector<Contender*>& alive,
                                                  const RaceRules& rules) const {
   // Merits say nothing across a limit: who is beyond one so far neither drops others nor is
   // dropped.
   std::vector<Contender*> out;
   std::vector<Contender*> racing;
-  for (Contender* contender : alive)
-    (contender->excess(aims) > 0 ? out : racing).push_back(contender);
+  for (Contender& contender : contenders) {
+    if (contender.excess(aims) <= 0) {
+      racing.push_back(&contender);
+    } else if (std::ranges::find(alive, &contender) != alive.end()) {
+      out.push_back(&contender);
+    }
+  }
   if (racing.empty()) return out;
   std::vector<ScoreRow> rows;
   for (const Contender* contender : racing) rows.push_back(contender->merits(aims));
@@ -259,7 +278,10 @@ std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& 
     incumbent.emplace();
     for (const std::size_t index : race_order) incumbent->push_back(leader->merits[index]);
   }
-  for (const std::size_t index : race_survivors(rows, race_order.size(), rules)) {
+  const std::vector<ScoreRow> grades =
+      options.race.by_rank && task.goals.is_score() ? label_rows(racing) : std::vector<ScoreRow>();
+  for (const std::size_t index :
+       race_survivors(grades.empty() ? rows : grades, race_order.size(), rules)) {
     if (!incumbent || !falls_behind(rows[index], *incumbent, race_order.size(), rules)) {
       out.push_back(racing[index]);
     }
@@ -269,12 +291,7 @@ std::vector<Contender*> Search::State::survivors(const std::vector<Contender*>& 
 
 void Search::State::measure(std::vector<Contender>& contenders) {
   const std::size_t total = race_val.size();
-  RaceRules rules = options.race.rules;
-  // Ranking by few examples picks among many well enough; among few, each deserves a test.
-  if (contenders.size() < kManyContenders) {
-    rules.share = 1;
-    rules.checkpoints = std::min(rules.checkpoints, kFewCheckpoints);
-  }
+  const RaceRules rules = race_rules(contenders.size());
   const bool race = options.race.enabled && (contenders.size() > 1 || best());
   const std::vector<std::size_t> checkpoints =
       race ? race_checkpoints(total, rules) : std::vector<std::size_t>{total};
@@ -287,7 +304,7 @@ void Search::State::measure(std::vector<Contender>& contenders) {
                          race_val.begin() + static_cast<std::ptrdiff_t>(checkpoint));
     met.insert(met.end(), block.begin(), block.end());
     run_block(alive, block, met);
-    if (checkpoint != total) alive = survivors(alive, rules);
+    if (checkpoint != total) alive = survivors(contenders, alive, rules);
   }
 }
 
@@ -334,38 +351,7 @@ const Trial& Search::State::finish(const Contender& contender, const Hash& propo
 
 Result<void> Search::State::open_study(const Lm& lm) {
   if (!options.log) return {};
-  const auto hash_examples = [](const Examples& examples) {
-    Hasher hasher;
-    for (const Example& example : examples) hasher.add(example.id());
-    return Value(hasher.finish().hex());
-  };
-  const auto identity_of = [](const Lm* model) {
-    return model ? Value(model->info().identity) : Value();
-  };
-  Value::Object named;
-  for (const auto& [name, model] : options.models) named.emplace_back(name, model->info().identity);
-  const Value identity =
-      Value::object({{"program", student.structure_hash().hex()},
-                     {"start", student.candidate().hash().hex()},
-                     {"train", hash_examples(task.train)},
-                     {"val", hash_examples(task.val)},
-                     {"metric", task.metric.name()},
-                     {"goals", task.goals.text()},
-                     {"model", lm.info().identity},
-                     {"models", Value::object(std::move(named))},
-                     {"teacher", options.teacher ? Value(Hasher()
-                                                             .add(teacher.structure_hash())
-                                                             .add(teacher.candidate().hash())
-                                                             .finish()
-                                                             .hex())
-                                                 : Value()},
-                     {"teacher_model", identity_of(options.teacher_lm)},
-                     {"proposer_model", identity_of(options.proposer_lm)},
-                     {"embedder", options.embedder ? Value(options.embedder->identity()) : Value()},
-                     {"space", hash_of(space.describe()).hex()},
-                     {"race", options.race.enabled},
-                     {"optimizer", options.purpose},
-                     {"seed", static_cast<std::int64_t>(options.seed)}});
+  const Value identity = study_identity({student, teacher, task, lm, space, options});
   const Value about = Value::object({{"signature", student.signature().to_string()},
                                      {"program", student.describe()},
                                      {"candidate", student.candidate().to_json()},
@@ -399,7 +385,7 @@ Result<std::unique_ptr<Search>> Search::make(const Program& student, Task task, 
       return bad_request("val example " + std::to_string(number), fits.error().message);
     }
   }
-  if (task.goals.uses(Quantity::money) && !has_prices(options)) {
+  if (task.goals.uses(Quantity::money) && !options.budget.has_prices()) {
     return bad_request("goals",
                        "money is named, but there are no prices of tokens: " + task.goals.text());
   }

@@ -55,6 +55,28 @@ Optimized climb(Goals goals, std::vector<int> counts, bool race = false) {
       .value();
 }
 
+TEST(SearchRace, ByRankFewAreMeasuredToTheEndAndTheBestIsAmongThem) {
+  const ScriptedLm lm = demo_hungry_lm();
+  const auto search = [&lm](bool by_rank) {
+    SearchOptions options;
+    options.race.by_rank = by_rank;
+    // Close to each other, so that tests give up on few of them.
+    return optimize(parity_program(), task_for({}), lm, Ladder({9, 7, 8, 10, 6}), options).value();
+  };
+  const auto runs_of = [](const Optimized& done) {
+    std::size_t runs = 0;
+    for (const Trial& trial : done.trials) runs += trial.examples;
+    return runs;
+  };
+  const Optimized careful = search(false);
+  const Optimized fast = search(true);
+  EXPECT_LT(runs_of(fast), runs_of(careful));
+  EXPECT_EQ(fast.best.origin, careful.best.origin);
+  std::size_t complete = 0;
+  for (const Trial& trial : fast.trials) complete += trial.complete ? 1 : 0;
+  EXPECT_LT(complete, fast.trials.size());
+}
+
 TEST(SearchGoals, TrialsKeepEveryMeasure) {
   const Optimized done = climb({}, {2, 10});
   const Measures& few = done.trials[1].measures;

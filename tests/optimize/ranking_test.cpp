@@ -114,7 +114,9 @@ TEST(Ranking, LogProbOfTheRightLabelIsCalibrated) {
   const Examples examples = {weather("Oslo", "clear"), weather("Kiel", "grey")};
   const Program program = weather_program();
   const Evaluation plain = evaluator.evaluate(program, examples, exact_match("sky"));
-  const auto likelihood = label_likelihood(program, plain.rollouts, examples);
+  const auto likelihoods = label_likelihoods(program, plain.rollouts, examples);
+  ASSERT_TRUE(likelihoods);
+  const auto likelihood = mean_likelihood(*likelihoods);
   ASSERT_TRUE(likelihood);
   EXPECT_NEAR((*likelihood)[4], (std::log(2.0 / 3) + std::log(1.0 / 3)) / 2, 1e-12);
 
@@ -127,7 +129,7 @@ TEST(Ranking, LogProbOfTheRightLabelIsCalibrated) {
         return prediction.get("sky") == example.get("sky") ? 0.0 : 1.0;
       });
   const Evaluation other = evaluator.evaluate(program, examples, contrary);
-  EXPECT_FALSE(label_likelihood(program, other.rollouts, examples));
+  EXPECT_FALSE(label_likelihoods(program, other.rollouts, examples));
 }
 
 TEST(DemoSets, FitTheModelsContext) {

@@ -46,6 +46,7 @@ struct Budget {
   std::map<std::string, Price, std::less<>> prices = {};  // by LmInfo::identity
 
   Price price_of(std::string_view identity) const;
+  bool has_prices() const;  // of any model
 };
 
 // Counts what a search spends over all its models, and says when to stop. Thread safe.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMostPrefixes = 48;
 constexpr std::size_t kReplyReserve =
-    64;  // cells set aside for a reply that may be longer but seldom is
+    128;  // cells set aside for a reply that may be longer but seldom is
 
 std::size_t round_up(std::size_t value, std::size_t unit) {
   return (value + unit - 1) / unit * unit;
@@ -83,6 +83,7 @@ std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works,
       break;
     }
     if (run.may_shrink) drop_withdrawn(run);
+    if (!limits_.exact) preempt(run);
     admit(run);
     if (active_.empty()) {
       if (run.next >= run.order.size()) break;
@@ -561,6 +562,29 @@ void Scheduler::drop_withdrawn(Run& run) {
   erase_from(run.order, run.common, run.next, is_withdrawn);
 }
 
+// Replies that grew longer than what was set aside for them may not all fit. The youngest wait then
+// and begin again, which loses the least, until the next step has room.
+void Scheduler::preempt(Run& run) {
+  std::vector<std::size_t> waiting;
+  while (active_.size() > 1 && store_.free() < demand() && !make_room(demand())) {
+    active_.back().lane->release();
+    waiting.push_back(active_.back().work);
+    active_.pop_back();
+  }
+  if (waiting.empty()) return;
+  counters_.restarts += static_cast<std::int64_t>(waiting.size());
+  width_ = active_.size();
+  requeue(run, std::move(waiting));
+}
+
+void Scheduler::requeue(Run& run, std::vector<std::size_t> works) {
+  works.insert(works.end(), run.order.begin() + static_cast<std::ptrdiff_t>(run.next),
+               run.order.end());
+  run.order = std::move(works);
+  run.next = 0;
+  sort_by_tokens(run.works, run.order, run.common);
+}
+
 void Scheduler::restart(Run& run) {
   counters_.restarts += static_cast<std::int64_t>(active_.size());
   std::vector<std::size_t> order;
@@ -581,11 +605,7 @@ void Scheduler::restart(Run& run) {
     order.clear();
   }
   end_wave();
-  order.insert(order.end(), run.order.begin() + static_cast<std::ptrdiff_t>(run.next),
-               run.order.end());
-  run.order = std::move(order);
-  run.next = 0;
-  sort_by_tokens(run.works, run.order, run.common);
+  requeue(run, std::move(order));
 }
 
 void Scheduler::fail_all(Run& run, const Error& error) {

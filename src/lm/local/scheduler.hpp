@@ -116,6 +116,8 @@ class Scheduler {
   void keep_prefixes(const Run& run);
   void collect(Run& run);
   void drop_withdrawn(Run& run);
+  void preempt(Run& run);
+  void requeue(Run& run, std::vector<std::size_t> works);
   void restart(Run& run);
   bool make_room(std::size_t cells);
   bool drop_one_prefix();

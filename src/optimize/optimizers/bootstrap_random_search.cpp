@@ -24,23 +24,13 @@ class BootstrapRandomSearch final : public Optimizer {
     if (!paths) return paths.error();
     std::vector<Proposal> proposals;
     proposals.push_back({Candidate(), "no demos", std::nullopt, true});
-    {
-      Rng rng = search.rng("labelled demos");
-      DemoSets sets;
-      for (const Predictor& predictor : search.student().predictors()) {
-        sets[predictor.path()] =
-            draw_labeled(predictor, search.train(), options_.max_labeled, options_.balanced, rng);
-      }
-      proposals.push_back(
-          {with_demos(Candidate(),
-                      fit_context(keep_tunable(std::move(sets), *paths), search.model())),
-           "labelled demos"});
-    }
+    proposals.push_back(
+        {with_demos(Candidate(), labelled_sets(search, *paths, options_)), "labelled demos"});
     search.phase("bootstrap");
     DemoSets whole;
     for (std::size_t i = 0; i <= candidates_ && !search.done(); ++i) {
       const std::size_t member = i == 0 ? 0 : (i - 1) % kFamily;
-      if (member == 0) whole = fit_context(keep_tunable(draw(search, i), *paths), search.model());
+      if (member == 0) whole = numbered_bootstrap(search, *paths, i, options_);
       proposals.push_back({with_demos(Candidate(), family_member(whole, member)),
                            "bootstrap " + std::to_string(i)});
     }
@@ -51,18 +41,6 @@ class BootstrapRandomSearch final : public Optimizer {
   }
 
  private:
-  DemoSets draw(Search& search, std::size_t number) const {
-    Rng rng = search.rng("bootstrap " + std::to_string(number));
-    Examples order = search.train();
-    BootstrapOptions options = options_;
-    if (number > 0) {
-      rng.shuffle(order);
-      if (options.max_bootstrapped > 1)
-        options.max_bootstrapped = 1 + rng.below(options.max_bootstrapped);
-    }
-    return bootstrap(search, order, options, rng);
-  }
-
   BootstrapOptions options_;
   std::size_t candidates_;
 };
