@@ -43,9 +43,10 @@ struct Task {
 
 struct RaceOptions {
   bool enabled = true;
-  // Among few candidates too, rank decides who goes on after the first block, within the rules' share
-  // of the runs; by how probable the right labels are, where every reply is one scored label. About
-  // half the work, and a winner that is less sure. By default few are told apart by tests alone.
+  // Among few candidates too, rank decides who goes on after the first block, within the rules'
+  // share of the runs; by how probable the right labels are, where every reply is one scored label.
+  // About half the work, and a winner that is less sure. By default few are told apart by tests
+  // alone.
   bool by_rank = false;
   RaceRules rules = {};
 };

@@ -1,7 +1,5 @@
 #include "lm/local/attention/attention.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -22,9 +20,12 @@ constexpr std::size_t kTileFloats = 4096;  // queries of a tile fit the first ca
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 constexpr Half kHidden = 0xFC00;  // minus infinity
 
-enum Seen : std::uint8_t { kNone, kSome, kAll };
+// Of the cells of a block, those a query sees.
+constexpr std::uint8_t kNone = 0;
+constexpr std::uint8_t kSome = 1;
+constexpr std::uint8_t kAll = 2;
 
-Seen look(const Half* mask) {
+std::uint8_t look(const Half* mask) {
   unsigned differs_from_hidden = 0;
   unsigned differs_from_zero = 0;
   for (std::size_t i = 0; i < kBlock; ++i) {
@@ -73,12 +74,12 @@ void multiply(std::span<const float* const> a, std::size_t depth, const float* b
 // One group of heads of some consecutive queries: row q * group + h is head h of query q.
 class Tile {
  public:
-  Tile(const AttentionWork& work, std::vector<float>& scratch, std::size_t most_queries)
+  Tile(const AttentionWork& work, std::size_t most_queries)
       : work_(work), group_(work.heads / work.kv_heads) {
     const std::size_t rows = most_queries * group_;
     const std::size_t width = work.width;
-    scratch.resize(rows * (2 * width + kBlock + 2) + 2 * kBlock * width + kLanes);
-    float* next = scratch.data();
+    scratch_.resize(rows * (2 * width + kBlock + 2) + 2 * kBlock * width + kLanes);
+    float* next = scratch_.data();
     const auto take = [&next](std::size_t count) { return std::exchange(next, next + count); };
     query_ = take(rows * width);
     sum_ = take(rows * width);
@@ -213,6 +214,7 @@ class Tile {
 
   const AttentionWork& work_;
   std::size_t group_;
+  std::vector<float> scratch_;
   std::size_t kv_head_ = 0, first_ = 0;
   float *query_, *sum_, *score_, *key_, *value_, *top_, *total_;
   std::vector<std::size_t> active_;
@@ -229,7 +231,6 @@ void AttentionKernel::compute(const AttentionWork& work, int threads) {
       std::clamp<std::size_t>(kTileFloats / (group * work.width), 1, kTileQueries);
   const std::size_t tiles = (work.queries + tile - 1) / tile;
   seen_.resize(work.queries * blocks);
-  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(threads)));
   const auto queries = static_cast<std::ptrdiff_t>(work.queries);
   const auto items = static_cast<std::ptrdiff_t>(tiles * work.kv_heads);
 #pragma omp parallel num_threads(threads)
@@ -240,7 +241,7 @@ void AttentionKernel::compute(const AttentionWork& work, int threads) {
       for (std::size_t block = 0; block < blocks; ++block)
         seen_[query * blocks + block] = look(work.mask + query * work.mask_stride + block * kBlock);
     }
-    Tile own(work, scratch_[static_cast<std::size_t>(omp_get_thread_num())], tile);
+    Tile own(work, tile);
 #pragma omp for schedule(dynamic)
     for (std::ptrdiff_t i = 0; i < items; ++i) {
       const auto item = static_cast<std::size_t>(i);

@@ -40,7 +40,7 @@ struct AttentionWork {
 // neighbours see, and a block that many queries share is one matrix product for all of them and
 // all heads of a group. So both a prefix under many replies and their own few cells are cheap.
 //
-// Owns scratch memory of about 64 KiB a thread; not thread safe.
+// Needs about 64 KiB a thread while it computes; not thread safe.
 class AttentionKernel {
  public:
   static constexpr std::size_t kCellBlock = 32;
@@ -52,7 +52,6 @@ class AttentionKernel {
 
  private:
   std::vector<std::uint8_t> seen_;  // by query and block
-  std::vector<std::vector<float>> scratch_;
 };
 
 }  // namespace hone::local
