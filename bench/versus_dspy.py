@@ -6,8 +6,9 @@ DSPy runs as ../shared/bench/dspy_compile.py does (JSON adapter), in front of ll
 it fastest here; ${HONE_SHARED} or --shared names another folder for that script and the data. Peers are looked for in
 ${HONE_PEERS:-~/.cache/hone-peers}. Sides take turns. `speedup_*` is DSPy's compile time over hone's search time, neither
 with loading of the model nor with scoring of the test split; `score_gain_*` is hone's test score less DSPy's, in points.
-Both are taken from medians over the runs. With --results every run is appended to FILE, and the medians are over all
-of them: so a long comparison can be made a run at a time.
+Both are taken from medians over the runs. hone runs with --race fast, where rank decides which of the few candidates are
+measured to the end; --race on takes about twice as long and chooses better. With --results every run is appended to
+FILE, and the medians are over all of them: so a long comparison can be made a run at a time.
 """
 
 import argparse
@@ -198,7 +199,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--candidates", type=int, default=6)
     parser.add_argument("--slots", type=int, default=0, help="of llama-server; 0 = measured")
-    parser.add_argument("--race", default="on", choices=["on", "fast", "off"], help="hone's racing")
+    parser.add_argument("--race", default="fast", choices=["on", "fast", "off"], help="hone's racing")
     parser.add_argument("--dspy-optimizer", default="random_search", choices=["random_search", "mipro"])
     parser.add_argument("--shared", type=pathlib.Path,
                         default=pathlib.Path(os.environ.get("HONE_SHARED", ROOT.parent / "shared")))
