@@ -224,6 +224,14 @@ class Tile {
 
 }  // namespace
 
+bool AttentionKernel::is_worth_it() {
+#if defined(__AVX512F__)
+  return true;
+#else
+  return false;
+#endif
+}
+
 void AttentionKernel::compute(const AttentionWork& work, int threads) {
   const std::size_t blocks = work.cells / kBlock;
   const std::size_t group = work.heads / work.kv_heads;

@@ -46,6 +46,9 @@ class AttentionKernel {
   static constexpr std::size_t kCellBlock = 32;
   static constexpr std::size_t kWidthUnit = 32;
 
+  // Whether it is faster than a general kernel on this processor: so far with AVX-512 only.
+  static bool is_worth_it();
+
   // `threads` of OpenMP's pool, which llama.cpp computes with as well. The result does not depend
   // on their number.
   void compute(const AttentionWork& work, int threads);

@@ -13,6 +13,9 @@
 namespace hone::local {
 namespace {
 
+// The tables of functions below are those of this version; another has to be read anew.
+static_assert(GGML_BACKEND_API_VERSION == 3);
+
 struct Stream {
   AttentionKernel kernel;
   int threads = 1;
@@ -181,6 +184,7 @@ void* function_named(ggml_backend_reg_t, const char* name) {
 }  // namespace
 
 void register_attention_device() {
+  if (!AttentionKernel::is_worth_it()) return;
   static ggml_backend_reg registry{
       GGML_BACKEND_API_VERSION, {registry_name, device_count, device_at, function_named}, nullptr};
   static const bool is_registered = (ggml_backend_register(&registry), true);

@@ -17,7 +17,7 @@ namespace hone::local {
 
 constexpr std::size_t kLanes = 16;
 using Lanes [[gnu::vector_size(64)]] = float;
-using IntLanes [[gnu::vector_size(64)]] = std::int32_t;
+using BitLanes [[gnu::vector_size(64)]] = std::uint32_t;
 
 // Rows of two vectors each that a matrix product keeps in registers.
 #if defined(__AVX512F__)
@@ -78,7 +78,7 @@ inline Lanes exponential(Lanes x) {
   sum = sum * rest + 0.5F;
   sum = sum * rest + 1.0F;
   sum = sum * rest + 1.0F;
-  const IntLanes power = (std::bit_cast<IntLanes>(shifted) << 23) + (127 << 23);
+  const BitLanes power = (std::bit_cast<BitLanes>(shifted) << 23) + (127U << 23);
   const Lanes result = sum * std::bit_cast<Lanes>(power);
   return x < -87.0F ? Lanes{} : result;
 }
