@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <utility>
@@ -113,7 +112,7 @@ class Tile {
       }
       for (std::size_t column = 0; column < work_.width; column += 2 * kLanes) {
         for (std::size_t i = 0; i < sums_.size(); ++i) columns_[i] = sums_[i] + column;
-        multiply<true>(weights_, kBlock, value_ + column, work_.width, columns_);
+        multiply<true>(scores_, kBlock, value_ + column, work_.width, columns_);
       }
     }
     finish(count);
@@ -138,13 +137,11 @@ class Tile {
   void select_rows() {
     queries_.clear();
     scores_.clear();
-    weights_.clear();
     sums_.clear();
     for (const std::size_t q : active_) {
       for (std::size_t row = q * group_; row < (q + 1) * group_; ++row) {
         queries_.push_back(query_ + row * work_.width);
         scores_.push_back(score_ + row * kBlock);
-        weights_.push_back(score_ + row * kBlock);
         sums_.push_back(sum_ + row * work_.width);
       }
     }
@@ -218,7 +215,7 @@ class Tile {
   std::size_t kv_head_ = 0, first_ = 0;
   float *query_, *sum_, *score_, *key_, *value_, *top_, *total_;
   std::vector<std::size_t> active_;
-  std::vector<const float*> queries_, weights_;
+  std::vector<const float*> queries_;
   std::vector<float*> scores_, sums_, columns_;
 };
 

@@ -26,8 +26,8 @@ struct AttentionWork {
   std::size_t key_stride = 0, key_head_stride = 0;
   const Half* value = nullptr;
   std::size_t value_stride = 0, value_head_stride = 0;
-  // One row a query: what is added to the score of each cell; minus infinity hides it. Every query
-  // sees some cell.
+  // One row a query: what is added to the score of each cell; minus infinity hides it. A query
+  // that sees none gets zeros.
   const Half* mask = nullptr;
   std::size_t mask_stride = 0;
   float* out = nullptr;
