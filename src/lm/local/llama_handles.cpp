@@ -1,11 +1,15 @@
 #include "lm/local/llama_handles.hpp"
 
+#include <malloc.h>
+
 #include <mutex>
 #include <string_view>
 
 #include "hone/base/text.hpp"
 
-#include "lm/local/attention/attention_device.hpp"
+#include "lm/local/kernels/attention_device.hpp"
+#include "lm/local/kernels/product_hook.hpp"
+#include "lm/local/machine.hpp"
 
 namespace hone::local {
 namespace {
@@ -29,7 +33,26 @@ void start_llama() {
     llama_log_set(take_log, nullptr);
     llama_backend_init();
     register_attention_device();
+    register_product_hook();
   });
+}
+
+Result<ModelPtr> load_model(const std::filesystem::path& path) {
+  LogCapture log;
+  const bool is_in_place = serves_all_products(path);
+  llama_model_params params = llama_model_default_params();
+  params.n_gpu_layers = 0;
+  params.use_extra_bufts = !is_in_place;
+  ModelPtr model(llama_model_load_from_file(path.c_str(), params));
+  if (!model) {
+    return bad_request(path.string(), "llama.cpp cannot load it: " +
+                                          log.text("the file is damaged or of an unknown kind"));
+  }
+  // Weights that llama.cpp laid out anew for this processor are in memory twice, and what reading
+  // the file's head needed is scattered over the heap.
+  if (!is_in_place) give_back_pages(path);
+  malloc_trim(0);
+  return model;
 }
 
 LogCapture::LogCapture() : outer_(current_capture) {

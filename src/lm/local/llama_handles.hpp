@@ -4,9 +4,12 @@
 #include <llama.h>
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "hone/base/result.hpp"
 
 namespace hone::local {
 
@@ -55,5 +58,10 @@ inline constexpr std::size_t kMostSequences = 160;
 
 // Takes over llama.cpp's log and starts its backends, once per process.
 void start_llama();
+
+// Brings a GGUF file's model into memory: mapped as it is where the engine's own products read it
+// so (any number of processes share it then), else laid out anew for llama.cpp's kernels.
+// bad_request when llama.cpp cannot load it.
+Result<ModelPtr> load_model(const std::filesystem::path& path);
 
 }  // namespace hone::local

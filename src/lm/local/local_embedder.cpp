@@ -56,14 +56,10 @@ Result<void> LocalEmbedder::State::load() {
   if (!id) return id.error();
   identity = (options.name.empty() ? options.model.stem().string() : options.name) + "@" + *id +
              ":embedding";
+  auto loaded = local::load_model(options.model);
+  if (!loaded) return loaded.error();
+  model = *std::move(loaded);
   local::LogCapture log;
-  llama_model_params model_params = llama_model_default_params();
-  model_params.n_gpu_layers = 0;
-  model.reset(llama_model_load_from_file(path.c_str(), model_params));
-  if (!model) {
-    return bad_request(
-        path, "llama.cpp cannot load it: " + log.text("the file is damaged or of an unknown kind"));
-  }
   if (llama_vocab_type(llama_model_get_vocab(model.get())) == LLAMA_VOCAB_TYPE_NONE)
     return bad_request(path, "the model has no tokenizer");
 

@@ -1,6 +1,5 @@
 #include "lm/local/local_impl.hpp"
 
-#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -59,18 +58,9 @@ Result<void> LocalLm::Impl::load_model() {
   const std::string name = options_.name.empty() ? options_.model.stem().string() : options_.name;
   info_.identity = name + "@" + file_->content_id();
 
-  local::LogCapture log;
-  llama_model_params params = llama_model_default_params();
-  params.n_gpu_layers = 0;
-  model_.reset(llama_model_load_from_file(path.c_str(), params));
-  if (!model_) {
-    return bad_request(
-        path, "llama.cpp cannot load it: " + log.text("the file is damaged or of an unknown kind"));
-  }
-  // Weights that llama.cpp laid out anew for this processor are in memory twice, and what reading
-  // the file's head needed is scattered over the heap.
-  local::give_back_pages(options_.model);
-  malloc_trim(0);
+  auto model = local::load_model(options_.model);
+  if (!model) return model.error();
+  model_ = *std::move(model);
   const llama_vocab* vocab = llama_model_get_vocab(model_.get());
   if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE)
     return bad_request(path, "the model has no tokenizer");

@@ -1,4 +1,4 @@
-#include "lm/local/attention/attention.hpp"
+#include "lm/local/kernels/attention.hpp"
 
 #include <ggml.h>
 #include <gtest/gtest.h>

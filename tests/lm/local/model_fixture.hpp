@@ -14,6 +14,7 @@
 
 #include "hone/lm/local.hpp"
 
+#include "lm/local/kernels/product_hook.hpp"
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/local_impl.hpp"
 
@@ -52,10 +53,13 @@ inline Prompt text_prompt(const std::string& fixed, const std::string& rest) {
 // One sequence, one context, nothing shared: what every result of the engine is held against.
 class NaiveDecoder {
  public:
-  explicit NaiveDecoder(const std::filesystem::path& path, bool exact = true) {
+  // `own_products`: computed by QuantizedProduct where the engine does so, else by llama.cpp.
+  explicit NaiveDecoder(const std::filesystem::path& path, bool exact = true,
+                        bool own_products = true) {
     start_llama();
     llama_model_params model_params = llama_model_default_params();
     model_params.n_gpu_layers = 0;
+    model_params.use_extra_bufts = !own_products || !serves_all_products(path);
     model_.reset(llama_model_load_from_file(path.c_str(), model_params));
     llama_context_params params = llama_context_default_params();
     params.n_ctx = 2048;

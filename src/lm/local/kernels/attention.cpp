@@ -1,4 +1,4 @@
-#include "lm/local/attention/attention.hpp"
+#include "lm/local/kernels/attention.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "lm/local/attention/lanes.hpp"
+#include "lm/local/kernels/lanes.hpp"
 
 namespace hone::local {
 namespace {

@@ -1,4 +1,4 @@
-#include "lm/local/attention/attention_device.hpp"
+#include "lm/local/kernels/attention_device.hpp"
 
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <memory>
 
-#include "lm/local/attention/attention.hpp"
+#include "lm/local/kernels/attention.hpp"
 
 namespace hone::local {
 namespace {

@@ -55,9 +55,13 @@ inline Lanes larger(Lanes a, Lanes b) {
 }
 
 inline float greatest(Lanes lanes) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps(std::bit_cast<__m512>(lanes));
+#else
   float result = lanes[0];
   for (std::size_t i = 1; i < kLanes; ++i) result = lanes[i] > result ? lanes[i] : result;
   return result;
+#endif
 }
 
 inline float total_of(Lanes lanes) {
