@@ -23,12 +23,11 @@ DemoPool make_demo_pool(Search& search, const std::vector<std::string>& paths, s
   add({}, "no new demos");
   if (count > 0) add(labelled_sets(search, paths, options), "labelled demos");
   std::size_t number = 0;
-  DemoSets whole;
+  DemoSets sets;
   for (std::size_t tries = 0; pool.sets.size() <= count && tries < count * kRedraws; ++tries) {
     if (search.done()) break;
-    const std::size_t member = tries == 0 ? 0 : (tries - 1) % kFamily;
-    if (member == 0) whole = numbered_bootstrap(search, paths, tries, options);
-    if (add(family_member(whole, member), "bootstrap " + std::to_string(number))) ++number;
+    sets = numbered_bootstrap(search, paths, tries, options, sets);
+    if (add(sets, "bootstrap " + std::to_string(number))) ++number;
   }
   return pool;
 }

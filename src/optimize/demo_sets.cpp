@@ -229,8 +229,21 @@ DemoSets labelled_sets(Search& search, const std::vector<std::string>& paths,
   return fit_context(keep_tunable(std::move(sets), paths), search.model());
 }
 
+namespace {
+
+DemoSets first_halves(DemoSets sets) {
+  for (auto& [path, demos] : sets) {
+    if (demos.size() > 1) demos.resize(demos.size() / 2);
+  }
+  return sets;
+}
+
+}  // namespace
+
 DemoSets numbered_bootstrap(Search& search, const std::vector<std::string>& paths,
-                            std::size_t number, const BootstrapOptions& options) {
+                            std::size_t number, const BootstrapOptions& options,
+                            const DemoSets& before) {
+  if (number > 0 && number % kFamily == 0) return first_halves(before);
   Rng rng = search.rng("bootstrap " + std::to_string(number));
   Examples order = search.train();
   BootstrapOptions drawn = options;
@@ -245,13 +258,6 @@ DemoSets demos_of_run(const Program& student, const Example& example, const Roll
   DemoSets sets;
   add_demos(student, example, rollout, nullptr, sets);
   return sets;
-}
-
-DemoSets family_member(DemoSets whole, std::size_t member) {
-  for (auto& [path, demos] : whole) {
-    if (demos.size() > 1) demos.resize(std::max<std::size_t>(1, demos.size() >> member));
-  }
-  return whole;
 }
 
 DemoSets fit_context(DemoSets sets, const LmInfo& model) {

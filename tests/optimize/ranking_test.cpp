@@ -8,6 +8,7 @@
 
 #include "hone/optimize/optimize.hpp"
 #include "hone/optimize/search.hpp"
+#include "hone/testing/planted_task.hpp"
 #include "hone/testing/scripted_lm.hpp"
 
 #include "optimize/demo_sets.hpp"
@@ -140,14 +141,23 @@ TEST(DemoSets, FitTheModelsContext) {
   EXPECT_EQ(fit_context({{"predict", demos}}, model).at("predict").size(), 3U);
 }
 
-TEST(DemoSets, AFamilyIsASetAndItsBeginnings) {
-  std::vector<Value> demos;
-  for (int i = 0; i < 32; ++i) demos.push_back(weather(std::to_string(i), "clear").fields());
-  EXPECT_EQ(family_member({{"predict", demos}}, 0).at("predict"), demos);
-  const DemoSets quarter = family_member({{"predict", demos}}, 2);
-  EXPECT_EQ(quarter.at("predict"), std::vector<Value>(demos.begin(), demos.begin() + 8));
-  demos.resize(1);
-  EXPECT_EQ(family_member({{"predict", demos}}, 2).at("predict"), demos);
+TEST(DemoSets, EveryThirdIsTheFirstHalfOfTheOneBefore) {
+  const testing::PlantedTask planted = testing::planted_task(40, 10);
+  const ScriptedLm lm(planted.script);
+  const auto search = Search::make(planted.student, planted.task, lm, SearchOptions{}).value();
+  const BootstrapOptions options{.max_bootstrapped = 0, .max_labeled = 6};
+  std::vector<std::size_t> sizes;
+  DemoSets sets;
+  for (std::size_t number = 0; number < 5; ++number) {
+    const DemoSets before = sets;
+    sets = numbered_bootstrap(*search, {"predict"}, number, options, before);
+    const std::vector<Value>& demos = sets.at("predict");
+    sizes.push_back(demos.size());
+    if (number != 3) continue;
+    const std::vector<Value>& whole = before.at("predict");
+    EXPECT_EQ(demos, std::vector<Value>(whole.begin(), whole.begin() + 3));
+  }
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{6, 6, 6, 3, 6}));
 }
 
 TEST(DemoSets, LabelsAlreadyShownWaitForTheOthers) {

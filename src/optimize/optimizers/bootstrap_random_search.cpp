@@ -6,7 +6,7 @@ namespace hone {
 namespace {
 
 // BootstrapFewShotWithRandomSearch of DSPy (Khattab et al. 2023): no demos, labelled demos only,
-// bootstrapped in the given order, then random sets of three sizes. All are measured together,
+// bootstrapped in the given order, then random sets. All are measured together,
 // so that what their prompts have in common is computed once and the weak ones stop early.
 class BootstrapRandomSearch final : public Optimizer {
  public:
@@ -27,12 +27,10 @@ class BootstrapRandomSearch final : public Optimizer {
     proposals.push_back(
         {with_demos(Candidate(), labelled_sets(search, *paths, options_)), "labelled demos"});
     search.phase("bootstrap");
-    DemoSets whole;
+    DemoSets sets;
     for (std::size_t i = 0; i <= candidates_ && !search.done(); ++i) {
-      const std::size_t member = i == 0 ? 0 : (i - 1) % kFamily;
-      if (member == 0) whole = numbered_bootstrap(search, *paths, i, options_);
-      proposals.push_back({with_demos(Candidate(), family_member(whole, member)),
-                           "bootstrap " + std::to_string(i)});
+      sets = numbered_bootstrap(search, *paths, i, options_, sets);
+      proposals.push_back({with_demos(Candidate(), sets), "bootstrap " + std::to_string(i)});
     }
     search.phase("trials");
     const Result<std::vector<Trial>> trials = search.evaluate(proposals);
