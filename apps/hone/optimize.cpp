@@ -220,16 +220,30 @@ Value saved_score(const Report& report) {
 }
 
 // A trial's scores as an evaluation, for its interval.
-SplitScore trial_score(const Trial& trial) {
+SplitScore score_of(std::span<const std::optional<double>> scores, std::size_t failures) {
   Evaluation evaluation;
-  for (const std::optional<double>& score : trial.scores) {
+  for (const std::optional<double>& score : scores) {
     Rollout rollout;
     rollout.score = score;
     evaluation.rollouts.push_back(std::move(rollout));
   }
   SplitScore score = split_score(evaluation);
-  score.failures = trial.failures;
+  score.failures = failures;
   return score;
+}
+
+// On what the search compared them by: the validation examples, and after a run-off training
+// examples beside them.
+void compare_trials(const Trial& before, const Trial& after, Report& report) {
+  std::vector<std::optional<double>> befores = before.scores, afters = after.scores;
+  if (!after.further_scores.empty()) {
+    const PairedScores pairs = paired_scores(before, after);
+    befores.assign(pairs.first.begin(), pairs.first.end());
+    afters.assign(pairs.second.begin(), pairs.second.end());
+    report.val_further = pairs.first.size() - std::min(pairs.first.size(), before.scores.size());
+  }
+  report.val_before = score_of(befores, before.failures);
+  report.val_after = score_of(afters, after.failures);
 }
 
 std::string winning_prompt(const Rollout& rollout) {
@@ -442,8 +456,7 @@ class Run {
     report_.metric = *prepared_.task.metric;
     report_.model = prepared_.model.text;
     report_.optimizer = prepared_.optimizer->name();
-    report_.val_before = trial_score(optimized.baseline);
-    report_.val_after = trial_score(optimized.best);
+    compare_trials(optimized.baseline, optimized.best, report_);
     report_.seconds = optimized.seconds;
     report_.usage += optimized.usage;
     report_.money += optimized.money;

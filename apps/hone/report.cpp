@@ -110,9 +110,12 @@ std::string report_text(const Report& report) {
     text += "Score on the validation examples, which the search chose by (" + report.metric + ")\n";
   }
   text += "  on " + grouped(static_cast<long long>(report.val_after.examples)) +
-          " validation examples: " + percent(report.val_before.mean) + " before, " +
-          percent(report.val_after.mean) + " after (95 %: " + interval_text(report.val_after) +
-          ")\n\n";
+          " validation examples" +
+          (report.val_further == 0 ? ""
+                                   : " (" + std::to_string(report.val_further) +
+                                         " of them training examples no demo shows)") +
+          ": " + percent(report.val_before.mean) + " before, " + percent(report.val_after.mean) +
+          " after (95 %: " + interval_text(report.val_after) + ")\n\n";
   if (!report.goals.is_score()) text += front_text(report.goals, report.front) + "\n";
   text += "Took " + duration_text(report.seconds) + " to optimize (" + report.optimizer + ", " +
           std::to_string(report.trials) + " trials), " + duration_text(report.total_seconds) +

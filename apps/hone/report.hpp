@@ -42,9 +42,10 @@ struct Report {
   std::optional<SplitScore> test_after;
   SplitScore val_before;
   SplitScore val_after;
-  double seconds = 0;        // of the search
-  double total_seconds = 0;  // with measuring the test split, without loading the model
-  Usage usage;               // of everything
+  std::size_t val_further = 0;  // of their examples: training ones that no demo shows
+  double seconds = 0;           // of the search
+  double total_seconds = 0;     // with measuring the test split, without loading the model
+  Usage usage;                  // of everything
   double money = 0;
   std::size_t failures = 0;
   std::size_t parse_failures = 0;

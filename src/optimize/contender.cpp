@@ -62,12 +62,13 @@ std::vector<std::vector<std::optional<double>>> label_rows(
 }
 
 Contender::Contender(std::string origin, Candidate candidate, Program program,
-                     std::vector<Calibration> calibrations)
+                     std::vector<Calibration> calibrations, bool is_fallback)
     : origin_(std::move(origin)),
       candidate_(std::move(candidate)),
       program_(std::move(program)),
       measured_(program_),
-      calibrations_(std::move(calibrations)) {
+      calibrations_(std::move(calibrations)),
+      is_fallback_(is_fallback) {
   if (!calibrations_.empty()) {
     measured_ = program_.with(with_calibration(program_, Calibration::none)).value();
     raw_is_eligible_ = std::find(calibrations_.begin(), calibrations_.end(), Calibration::none) !=

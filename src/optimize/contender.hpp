@@ -29,8 +29,11 @@ struct Aims {
 class Contender {
  public:
   // `calibrations`: those to choose among; empty when the program's own is to be kept.
+  // `is_fallback`: Proposal::fallback.
   Contender(std::string origin, Candidate candidate, Program program,
-            std::vector<Calibration> calibrations);
+            std::vector<Calibration> calibrations, bool is_fallback = false);
+
+  bool is_fallback() const { return is_fallback_; }
 
   // What has to be run next: the program whose replies everything else is derived from.
   const Program& measured_program() const { return measured_; }
@@ -72,6 +75,7 @@ class Contender {
   Program program_;
   Program measured_;
   std::vector<Calibration> calibrations_;
+  bool is_fallback_ = false;
   bool raw_is_eligible_ = true;
   Variant raw_;
   std::vector<Variant> variants_;

@@ -40,6 +40,8 @@ Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
       return ran.error();
   }
   search.conclude();
+  // A run-off may have added to it.
+  *baseline = search.trials()[baseline->number];
   const Trial& best = search.best() ? *search.best() : *baseline;
   Result<Program> program = best.program.value_or(student).with(best.candidate);
   if (!program) return program.error();

@@ -108,11 +108,104 @@ bool is_clearly_worse(std::span<const std::optional<double>> one,
   return mean > kStandardErrors * std::sqrt(variance / count);
 }
 
-const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t> baseline) {
+namespace {
+
+const Trial* highest_mean(std::span<const Trial> trials) {
   const Trial* top = nullptr;
   for (const Trial& trial : trials) {
     if (trial.complete && (!top || trial.mean > top->mean)) top = &trial;
   }
+  return top;
+}
+
+// The validation scores and those of the run-off.
+std::vector<std::optional<double>> all_scores(const Trial& trial) {
+  std::vector<std::optional<double>> scores = trial.scores;
+  scores.insert(scores.end(), trial.further_scores.begin(), trial.further_scores.end());
+  return scores;
+}
+
+double gain(const Trial& trial, const Trial& baseline) {
+  const PairedScores pairs = paired_scores(baseline, trial);
+  double sum = 0;
+  for (std::size_t i = 0; i < pairs.first.size(); ++i) sum += pairs.second[i] - pairs.first[i];
+  return pairs.first.empty() ? 0 : sum / static_cast<double>(pairs.first.size());
+}
+
+// How much more probable the right labels are than to the baseline, on average.
+double likelihood_gain(const Trial& trial, const Trial& baseline, std::size_t temperature) {
+  auto count = static_cast<double>(trial.examples);
+  double sum = count * ((*trial.likelihood)[temperature] - (*baseline.likelihood)[temperature]);
+  for (std::size_t i = 0; i < trial.further_likelihoods.size(); ++i) {
+    const auto &own = trial.further_likelihoods[i], &other = baseline.further_likelihoods[i];
+    if (!own || !other) continue;
+    sum += (*own)[temperature] - (*other)[temperature];
+    ++count;
+  }
+  return sum / count;
+}
+
+const Trial* best_of_run_off(std::span<const Trial> trials, const Trial& baseline) {
+  std::vector<const Trial*> runners;
+  for (const Trial& trial : trials) {
+    if (!trial.further_scores.empty() && gain(trial, baseline) >= 0) runners.push_back(&trial);
+  }
+  const Trial* top = *std::ranges::max_element(
+      runners, {}, [&](const Trial* trial) { return gain(*trial, baseline); });
+  const std::vector<std::optional<double>> top_scores = all_scores(*top);
+  std::erase_if(runners, [&](const Trial* trial) {
+    return is_clearly_worse(all_scores(*trial), top_scores);
+  });
+  std::vector<LabelLikelihood> means;
+  for (const Trial* trial : runners) means.push_back(*trial->likelihood);
+  const std::size_t at = common_temperature(means);
+  return *std::ranges::max_element(runners, {}, [&](const Trial* trial) {
+    return std::pair(!trial->fallback, likelihood_gain(*trial, baseline, at));
+  });
+}
+
+}  // namespace
+
+PairedScores paired_scores(const Trial& first, const Trial& second) {
+  const std::vector<std::optional<double>> ones = all_scores(first), others = all_scores(second);
+  PairedScores pairs;
+  for (std::size_t i = 0; i < std::min(ones.size(), others.size()); ++i) {
+    if (!ones[i] || !others[i]) continue;
+    pairs.first.push_back(*ones[i]);
+    pairs.second.push_back(*others[i]);
+  }
+  return pairs;
+}
+
+std::vector<std::size_t> finalists(std::span<const Trial> trials, std::size_t baseline) {
+  const Trial* top = highest_mean(trials);
+  std::vector<std::size_t> numbers;
+  for (const Trial& trial : trials) {
+    const bool is_in = trial.complete && !is_clearly_worse(trial.scores, top->scores);
+    if (trial.number != baseline && !is_in) continue;
+    if (!trial.complete || !trial.likelihood) return {};
+    numbers.push_back(trial.number);
+  }
+  return numbers.size() < 2 ? std::vector<std::size_t>() : numbers;
+}
+
+bool shows(const Candidate& candidate, const Signature& signature, const Example& example) {
+  for (const auto& [path, value] : candidate.values()) {
+    if (!path.ends_with(".demos") || value.is_null()) continue;
+    for (const Value& demo : value.as_list()) {
+      const bool is_it = std::ranges::all_of(signature.inputs(), [&](const Field& field) {
+        return demo.get(field.name) == example.get(field.name);
+      });
+      if (is_it) return true;
+    }
+  }
+  return false;
+}
+
+const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t> baseline) {
+  if (baseline && !trials[*baseline].further_scores.empty())
+    return best_of_run_off(trials, trials[*baseline]);
+  const Trial* top = highest_mean(trials);
   if (!top || !top->likelihood) return top;
   std::vector<const Trial*> equals;
   for (const Trial& trial : trials) {

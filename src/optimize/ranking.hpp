@@ -38,6 +38,16 @@ bool is_clearly_worse(std::span<const std::optional<double>> one,
 // labels the most probability, at the temperature under which these trials together give them the
 // most, fallbacks last: every example says how much, where a score of 0 or 1 says only whether.
 // Without label scores the highest mean. `baseline` is the number of its trial.
+// After a run-off only those in it are chosen among, by the scores of both rounds, and compared
+// with the baseline on the examples both met: so that one which showed easy examples as demos loses
+// nothing by it.
 const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t> baseline);
+
+// The complete trials whose mean is not clearly worse than the highest, and the baseline: numbers.
+// Empty when there is nothing to decide between, or a trial among them has no likelihood.
+std::vector<std::size_t> finalists(std::span<const Trial> trials, std::size_t baseline);
+
+// Whether one of the candidate's demos shows the example: has all its inputs.
+bool shows(const Candidate& candidate, const Signature& signature, const Example& example);
 
 }  // namespace hone

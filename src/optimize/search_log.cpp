@@ -107,6 +107,17 @@ void SearchLog::minibatch(const Trial& trial) {
                              {"spent", spent()}}));
 }
 
+void SearchLog::run_off(const Trial& trial) {
+  if (!log_) return;
+  Value::List scores;
+  for (const std::optional<double>& score : trial.further_scores)
+    scores.push_back(score ? Value(*score) : Value());
+  write_timed(
+      "run_off", trial.number,
+      Value::object(
+          {{"trial", trial.number}, {"scores", Value(std::move(scores))}, {"spent", spent()}}));
+}
+
 void SearchLog::proposal(const Hash& key, const Value& asked, const Value& proposed) {
   if (!log_) return;
   write("proposal", key.hex(), Value::object({{"asked", asked}, {"proposed", proposed}}));

@@ -43,6 +43,8 @@ class SearchLog {
   void trial(const Trial& trial, bool is_best, const std::string& prompt);
   // A measurement on some examples only.
   void minibatch(const Trial& trial);
+  // What a run-off added to a trial.
+  void run_off(const Trial& trial);
   void proposal(const Hash& key, const Value& asked, const Value& proposed);
   void phase(const std::string& name) { event("phase", name); }
   void notice(const std::string& message) { event("notice", message); }

@@ -141,6 +141,15 @@ class Search {
   // with the first error when not one example could be run.
   Result<Trial> evaluate_baseline();
 
+  // Measures the trials that only luck may set apart from the best, and the baseline, on the
+  // training examples too, each on those that its own demos do not show. From then on the best is
+  // the one that gained most over the baseline on all examples both met, chosen among those in the
+  // run-off as best() says; a trial's mean stays that of the validation examples. For optimizers
+  // that use training examples as demos alone, when they are through: an instruction written after
+  // a look at the examples would be at an advantage on them. Does nothing where the model does not
+  // score labels or the goals are not the score, and stops when the budget is spent.
+  void run_off();
+
   // Rollouts with their traces and scores, for optimizers that learn from runs.
   std::vector<Rollout> run(const Program& program, std::span<const Example> examples,
                            const RunOptions& options = {});

@@ -20,7 +20,7 @@ namespace hone {
 inline constexpr std::array<double, 7> kTemperatures = {0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0};
 using LabelLikelihood = std::array<double, kTemperatures.size()>;
 
-// Frozen once it is in a search's list.
+// Frozen once it is in a search's list, but for what a run-off adds.
 struct Trial {
   std::size_t number = 0;
   std::string
@@ -33,6 +33,10 @@ struct Trial {
   // Mean log-probability of the right labels, after calibration; none where the program does more
   // than choose one label, or the model does not score labels. Finer than the mean.
   std::optional<LabelLikelihood> likelihood;
+  // What a run-off added (Search::run_off), by training example: none = not met, as its demos show
+  // it, or failed. Empty for a trial that was in none.
+  std::vector<std::optional<double>> further_scores;
+  std::vector<std::optional<LabelLikelihood>> further_likelihoods;
   bool fallback = false;     // of a proposal; the baseline, too
   std::size_t examples = 0;  // met
   std::size_t failures = 0;
@@ -47,5 +51,13 @@ struct Trial {
   double merit = 0;
   double excess = 0;  // over the goals' limits; 0 when it is within them all
 };
+
+// The scores of two trials on every example that has one from both: the validation examples and,
+// where both were in a run-off, training examples.
+struct PairedScores {
+  std::vector<double> first;
+  std::vector<double> second;
+};
+PairedScores paired_scores(const Trial& first, const Trial& second);
 
 }  // namespace hone

@@ -38,8 +38,9 @@ void start_llama() {
 }
 
 Result<ModelPtr> load_model(const std::filesystem::path& path) {
-  LogCapture log;
+  start_llama();
   const bool is_in_place = serves_all_products(path);
+  LogCapture log;
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = 0;
   params.use_extra_bufts = !is_in_place;

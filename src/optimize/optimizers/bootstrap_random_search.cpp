@@ -35,6 +35,7 @@ class BootstrapRandomSearch final : public Optimizer {
     search.phase("trials");
     const Result<std::vector<Trial>> trials = search.evaluate(proposals);
     if (!trials) return trials.error();
+    search.run_off();
     return {};
   }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "lm/local/kernels/quantized_product.hpp"
 #include "lm/local/model_fixture.hpp"
 #include "lm/local/rows.hpp"
 #include "lm/temporary_folder.hpp"
@@ -44,7 +45,18 @@ TEST_F(ModelProducts, AreAsCloseToUnroundedActivationsAsLlamaCpps) {
   RecordProperty("own", std::to_string(own_sum));
   RecordProperty("general", std::to_string(general_sum));
   EXPECT_GT(own_sum, 0);
+  if (QuantizedProduct::is_worth_it()) {
+    EXPECT_NE(own_sum, general_sum) << "the hook was not asked";
+  }
   EXPECT_LT(own_sum, 1.5 * general_sum);
+}
+
+TEST_F(ModelProducts, ServeTheModelsThatHonePulls) {
+  EXPECT_EQ(serves_all_products(smollm2_path()), QuantizedProduct::is_worth_it());
+  const hone::tests::TemporaryFolder folder;
+  ASSERT_TRUE(quantize_gguf(smollm2_path(), folder / "other.gguf", "Q4_K_M"));
+  EXPECT_FALSE(serves_all_products(folder / "other.gguf"));
+  EXPECT_FALSE(serves_all_products(folder / "none.gguf"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <tuple>
 #include <vector>
 
@@ -174,6 +175,17 @@ TEST(ProductOfNothing, IsZero) {
   const Matrix matrix = make_matrix(WeightType::q4_0, rng);
   for (const float number : multiply(WeightType::q4_0, matrix, std::vector<float>(kColumns)))
     EXPECT_EQ(number, 0);
+}
+
+TEST(ProductOfOddNumbers, IsZeroForTheTiniestAndNotANumberForNan) {
+  Rng rng(11);
+  const Matrix matrix = make_matrix(WeightType::q8_0, rng);
+  for (const float number :
+       multiply(WeightType::q8_0, matrix, std::vector<float>(kColumns, 1e-38F)))
+    EXPECT_NEAR(number, 0, 1e-30F);
+  std::vector<float> in(kColumns, 1.0F);
+  in[40] = std::numeric_limits<float>::quiet_NaN();
+  for (const float number : multiply(WeightType::q8_0, matrix, in)) EXPECT_TRUE(std::isnan(number));
 }
 
 }  // namespace

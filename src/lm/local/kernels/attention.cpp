@@ -19,19 +19,23 @@ constexpr std::size_t kTileFloats = 4096;  // queries of a tile fit the first ca
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 constexpr Half kHidden = 0xFC00;  // minus infinity
 
-// Of the cells of a block, those a query sees.
+// Of the cells of a block, those a query sees. A few are cheaper one by one: replies that grow side
+// by side take turns in the cache, so that a block holds one cell of each.
 constexpr std::uint8_t kNone = 0;
-constexpr std::uint8_t kSome = 1;
-constexpr std::uint8_t kAll = 2;
+constexpr std::uint8_t kFew = 1;
+constexpr std::uint8_t kSome = 2;
+constexpr std::uint8_t kAll = 3;
+constexpr unsigned kMostOfFew = 8;
 
 std::uint8_t look(const Half* mask) {
-  unsigned differs_from_hidden = 0;
-  unsigned differs_from_zero = 0;
+  std::uint16_t count = 0;
+  std::uint16_t differs_from_zero = 0;
   for (std::size_t i = 0; i < kBlock; ++i) {
-    differs_from_hidden |= static_cast<unsigned>(mask[i] ^ kHidden);
-    differs_from_zero |= mask[i];
+    count = static_cast<std::uint16_t>(count + (mask[i] != kHidden ? 1 : 0));
+    differs_from_zero = static_cast<std::uint16_t>(differs_from_zero | mask[i]);
   }
-  if (differs_from_hidden == 0) return kNone;
+  if (count == 0) return kNone;
+  if (count <= kMostOfFew) return kFew;
   return differs_from_zero == 0 ? kAll : kSome;
 }
 
@@ -87,6 +91,7 @@ class Tile {
     value_ = take(kBlock * width);
     top_ = take(rows);
     total_ = take(rows);
+    few_.resize(most_queries);
   }
 
   void compute(std::size_t kv_head, std::size_t first, std::size_t count,
@@ -98,16 +103,20 @@ class Tile {
     for (std::size_t block = 0; block < blocks; ++block) {
       active_.clear();
       for (std::size_t q = 0; q < count; ++q) {
-        if (seen[(first + q) * blocks + block] != kNone) active_.push_back(q);
+        const std::uint8_t sees = seen[(first + q) * blocks + block];
+        if (sees == kFew) {
+          collect(q, block);
+        } else if (sees != kNone) {
+          active_.push_back(q);
+        }
       }
       if (active_.empty()) continue;
       select_rows();
       load_block(block);
       multiply<false>(queries_, work_.width, key_, kBlock, scores_);
       for (const std::size_t q : active_) {
-        const Half* mask = seen[(first + q) * blocks + block] == kSome
-                               ? work_.mask + (first + q) * work_.mask_stride + block * kBlock
-                               : nullptr;
+        const Half* mask =
+            seen[(first + q) * blocks + block] == kSome ? mask_of(q) + block * kBlock : nullptr;
         for (std::size_t h = 0; h < group_; ++h) soften(q * group_ + h, mask);
       }
       for (std::size_t column = 0; column < work_.width; column += 2 * kLanes) {
@@ -115,6 +124,7 @@ class Tile {
         multiply<true>(scores_, kBlock, value_ + column, work_.width, columns_);
       }
     }
+    for (std::size_t q = 0; q < count; ++q) attend_to_few(q);
     finish(count);
   }
 
@@ -132,6 +142,48 @@ class Tile {
     std::fill_n(sum_, count * group_ * width, 0.0F);
     std::fill_n(top_, count * group_, kNothing);
     std::fill_n(total_, count * group_, 0.0F);
+    for (std::vector<std::size_t>& cells : few_) cells.clear();
+  }
+
+  const Half* mask_of(std::size_t q) const { return work_.mask + (first_ + q) * work_.mask_stride; }
+
+  void collect(std::size_t q, std::size_t block) {
+    const Half* mask = mask_of(q);
+    for (std::size_t cell = block * kBlock; cell < (block + 1) * kBlock; ++cell) {
+      if (mask[cell] != kHidden) few_[q].push_back(cell);
+    }
+  }
+
+  // The cells collected for a query, as many at a time as a block has.
+  void attend_to_few(std::size_t q) {
+    const std::size_t width = work_.width;
+    const Half* mask = mask_of(q);
+    for (std::size_t begin = 0; begin < few_[q].size(); begin += kBlock) {
+      const std::size_t count = std::min(kBlock, few_[q].size() - begin);
+      const std::size_t* cells = few_[q].data() + begin;
+      for (std::size_t row = q * group_; row < (q + 1) * group_; ++row) {
+        float* score = score_ + row * kBlock;
+        std::fill_n(score, kBlock, kNothing);
+        for (std::size_t i = 0; i < count; ++i) {
+          const Half* key =
+              work_.key + cells[i] * work_.key_stride + kv_head_ * work_.key_head_stride;
+          Lanes sum = broadcast(0);
+          for (std::size_t d = 0; d < width; d += kLanes)
+            sum += load(query_ + row * width + d) * load_half(key + d);
+          score[i] = total_of(sum) + to_single(mask[cells[i]]);
+        }
+        soften(row, nullptr);
+        float* out = sum_ + row * width;
+        for (std::size_t d = 0; d < width; d += kLanes) {
+          Lanes sum = load(out + d);
+          for (std::size_t i = 0; i < count; ++i) {
+            sum += broadcast(score[i]) * load_half(work_.value + cells[i] * work_.value_stride +
+                                                   kv_head_ * work_.value_head_stride + d);
+          }
+          store(out + d, sum);
+        }
+      }
+    }
   }
 
   void select_rows() {
@@ -215,6 +267,7 @@ class Tile {
   std::size_t kv_head_ = 0, first_ = 0;
   float *query_, *sum_, *score_, *key_, *value_, *top_, *total_;
   std::vector<std::size_t> active_;
+  std::vector<std::vector<std::size_t>> few_;  // by query: cells looked at one by one
   std::vector<const float*> queries_;
   std::vector<float*> scores_, sums_, columns_;
 };

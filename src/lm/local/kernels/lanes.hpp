@@ -50,6 +50,12 @@ inline Lanes load_half(const std::uint16_t* from) {
 #endif
 }
 
+inline float to_single(std::uint16_t half) {
+  float number = 0;
+  ggml_fp16_to_fp32_row(&half, &number, 1);
+  return number;
+}
+
 inline Lanes larger(Lanes a, Lanes b) {
   return a > b ? a : b;
 }
@@ -65,9 +71,13 @@ inline float greatest(Lanes lanes) {
 }
 
 inline float total_of(Lanes lanes) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(std::bit_cast<__m512>(lanes));
+#else
   float total = 0;
   for (std::size_t i = 0; i < kLanes; ++i) total += lanes[i];
   return total;
+#endif
 }
 
 // e to the x for x <= 0, to about two units in the last place; 0 below -87.

@@ -6,6 +6,7 @@
 #include <gguf.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -70,6 +71,9 @@ class ProductTraits final : public ggml::cpu::tensor_traits {
   }
 
   bool compute_forward(ggml_compute_params* params, ggml_tensor* op) override {
+    // A graph that was planned before the hook came has too little room: llama.cpp computes it.
+    std::size_t needed = 0;
+    if (!work_size(params->nth, op, needed) || params->wsize < needed) return false;
     const QuantizedProduct product = product_of(*op);
     const auto thread = static_cast<std::size_t>(params->ith);
     const auto threads = static_cast<std::size_t>(params->nth);
@@ -122,7 +126,8 @@ ggml_backend_buffer_t no_buffer(ggml_backend_buffer_type_t, std::size_t) {
 }
 
 bool add_hook() {
-  static ProductHook hook;
+  // llama.cpp keeps pointing at it until the process has ended.
+  static auto& hook = *new ProductHook();
   static ggml_backend_buffer_type place = [] {
     ggml_backend_buffer_type type{};
     type.iface.get_name = place_name;
@@ -146,13 +151,19 @@ void register_product_hook() {
 
 bool serves_all_products(const std::filesystem::path& model) {
   if (!QuantizedProduct::is_worth_it()) return false;
-  const gguf_init_params params{.no_alloc = true, .ctx = nullptr};
+  ggml_context* tensors = nullptr;
+  const gguf_init_params params{.no_alloc = true, .ctx = &tensors};
   const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(
       gguf_init_from_file(model.c_str(), params), gguf_free);
-  if (!file) return false;
-  for (std::int64_t i = 0; i < gguf_get_n_tensors(file.get()); ++i) {
-    const ggml_type type = gguf_get_tensor_type(file.get(), i);
-    if (ggml_is_quantized(type) && type != GGML_TYPE_Q4_0 && type != GGML_TYPE_Q8_0) return false;
+  const std::unique_ptr<ggml_context, decltype(&ggml_free)> owned(tensors, ggml_free);
+  // What the other parts of a file in parts hold is not known here.
+  if (!file || gguf_find_key(file.get(), "split.count") >= 0) return false;
+  for (ggml_tensor* tensor = ggml_get_first_tensor(tensors); tensor != nullptr;
+       tensor = ggml_get_next_tensor(tensors, tensor)) {
+    if (!ggml_is_quantized(tensor->type) || tensor->type == GGML_TYPE_Q8_0) continue;
+    const bool is_ours = tensor->type == GGML_TYPE_Q4_0 && tensor->ne[2] == 1 &&
+                         tensor->ne[1] % static_cast<std::int64_t>(QuantizedProduct::kGroup) == 0;
+    if (!is_ours) return false;
   }
   return true;
 }

@@ -7,11 +7,14 @@ namespace hone::local {
 
 // Puts QuantizedProduct before llama.cpp's own products, for weights that lie in memory as the file
 // has them (a model loaded with use_extra_bufts = false), in this process, once; nothing where it
-// is not worth it. Call it before any model is loaded. Thread safe.
+// is not worth it. It holds for whoever else uses ggml in the process. Call it before the process
+// first computes with ggml: a graph that is being computed meanwhile is not safe. Thread safe among
+// its own callers.
 void register_product_hook();
 
 // Whether the hook serves every matrix of this model file that llama.cpp would otherwise want to
-// lay out anew in memory of its own. False for a file that cannot be read.
+// lay out anew in memory of its own: all quantized ones are Q8_0, or Q4_0 with rows by sixteens and
+// no experts. False for a file that cannot be read, and for one of several parts.
 bool serves_all_products(const std::filesystem::path& model);
 
 }  // namespace hone::local

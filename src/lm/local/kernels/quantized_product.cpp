@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "lm/local/kernels/whole_lanes.hpp"
@@ -12,6 +14,7 @@ namespace {
 
 constexpr std::size_t kQuads = QuantizedProduct::kBlock / 4;
 constexpr std::size_t kScaleBytes = 2;
+constexpr float kLeastTop = 1e-30F;
 
 // Of a packed tile, by block: the quads of every token, what makes up for unsigned weights, scales.
 constexpr std::size_t kWordsOfBlock = kQuads + 2;
@@ -148,6 +151,11 @@ inline Lanes magnitude(Lanes lanes) {
   return std::bit_cast<Lanes>(std::bit_cast<BitLanes>(lanes) & 0x7FFFFFFFU);
 }
 
+inline bool has_nan(Lanes a, Lanes b) {
+  const auto differs = (a != a) | (b != b);
+  return total_of(std::bit_cast<WholeLanes>(differs)) != 0;
+}
+
 // The sixteen numbers' low bytes, in order.
 inline void store_bytes(std::byte* to, WholeLanes lanes) {
 #if defined(__AVX512F__)
@@ -188,8 +196,11 @@ void QuantizedProduct::pack(std::size_t tile, std::byte* packed) const {
       const Lanes a = load(numbers + block * kBlock);
       const Lanes b = load(numbers + block * kBlock + kLanes);
       const float top = greatest(larger(magnitude(a), magnitude(b)));
-      const float inverse = top > 0 ? 127.0F / top : 0.0F;
-      const WholeLanes whole_a = nearest(a * inverse), whole_b = nearest(b * inverse);
+      // Below that the inverse would be infinite.
+      const float inverse = top > kLeastTop ? 127.0F / top : 0.0F;
+      const bool is_number = !has_nan(a, b);
+      const WholeLanes whole_a = is_number ? nearest(a * inverse) : WholeLanes{};
+      const WholeLanes whole_b = is_number ? nearest(b * inverse) : WholeLanes{};
       alignas(64) std::array<std::byte, kBlock> bytes;
       store_bytes(bytes.data(), whole_a);
       store_bytes(bytes.data() + kLanes, whole_b);
@@ -197,7 +208,7 @@ void QuantizedProduct::pack(std::size_t tile, std::byte* packed) const {
         std::memcpy(words + quad * count + token, bytes.data() + 4 * quad, 4);
       const std::int32_t correction = -zero * total_of(whole_a + whole_b);
       std::memcpy(words + kQuads * count + token, &correction, sizeof correction);
-      const float scale = top / 127.0F;
+      const float scale = is_number ? top / 127.0F : std::numeric_limits<float>::quiet_NaN();
       std::memcpy(words + (kQuads + 1) * count + token, &scale, sizeof scale);
     }
   }

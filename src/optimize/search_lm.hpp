@@ -1,0 +1,44 @@
+// A model as a search sees it.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "hone/base/result.hpp"
+#include "hone/lm/cached_lm.hpp"
+#include "hone/lm/lm.hpp"
+#include "hone/optimize/budget.hpp"
+
+namespace hone {
+
+// What the model answered before is free, everything else is metered. Thread safe as models are.
+class SearchLm {
+ public:
+  // Replies are kept in `file` too, where there is one.
+  static Result<std::unique_ptr<SearchLm>> make(const Lm& inner, Meter& meter, const Price& price,
+                                                std::optional<std::filesystem::path> file) {
+    Result<std::unique_ptr<CachedLm>> cached =
+        CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
+                       {kCacheBytes, std::move(file)});
+    if (!cached) return cached.error();
+    return std::unique_ptr<SearchLm>(new SearchLm(*std::move(cached), meter, price));
+  }
+  const Lm& get() const { return metered_; }
+  std::size_t lost_replies() const { return cached_->stats().file_failures; }
+
+ private:
+  // Replies kept of one run: a label reply is a few hundred bytes, so this is far more than a run
+  // asks for.
+  static constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
+
+  SearchLm(std::unique_ptr<CachedLm> cached, Meter& meter, const Price& price)
+      : cached_(std::move(cached)), metered_(*cached_, meter, price) {}
+
+  std::unique_ptr<CachedLm> cached_;
+  MeteredLm metered_;
+};
+
+}  // namespace hone

@@ -1,0 +1,333 @@
+#include "optimize/search_state.hpp"
+
+#include <algorithm>
+
+#include "hone/base/version.hpp"
+#include "hone/eval/calibrate.hpp"
+
+#include "optimize/ranking.hpp"
+#include "optimize/study_identity.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::size_t kManyContenders = 16;
+// A block of a few examples costs less than the long beginnings of prompts that the engine may have
+// to compute anew for it.
+constexpr std::size_t kFewCheckpoints = 3;
+constexpr std::size_t kRankedFirstBlock = 20;
+
+std::vector<std::string> model_names(const SearchOptions& options) {
+  std::vector<std::string> names;
+  for (const auto& [name, lm] : options.models) names.push_back(name);
+  return names;
+}
+
+Prices prices_of(const SearchOptions& options, const Lm& lm) {
+  const auto price = [&](const Lm& model) {
+    const Price own = options.budget.price_of(model.info().identity);
+    return Prices::Price{own.prompt, own.generated};
+  };
+  Prices prices{.own = price(lm), .named = {}};
+  for (const auto& [name, named] : options.models) prices.named.emplace(name, price(*named));
+  return prices;
+}
+
+}  // namespace
+
+Search::State::State(const Program& given_student, Task given_task, const Lm& lm,
+                     SearchOptions given_options)
+    : student(given_student),
+      teacher(given_options.teacher.value_or(given_student)),
+      task(std::move(given_task)),
+      options(std::move(given_options)),
+      aims{task.goals, prices_of(options, lm)},
+      space(options.space.value_or(Space::of(student)).with_models(model_names(options))),
+      meter(options.budget, clock),
+      log(options.log, meter, [this](std::string message) { notice(std::move(message)); }) {
+  order_examples();
+}
+
+Result<void> Search::State::open_model(const Lm& lm) {
+  if (models.contains(&lm)) return {};
+  Result<std::unique_ptr<SearchLm>> made =
+      SearchLm::make(lm, meter, options.budget.price_of(lm.info().identity),
+                     options.log ? options.log->file() : std::nullopt);
+  if (!made) return made.error();
+  models.emplace(&lm, *std::move(made));
+  return {};
+}
+
+Evaluator Search::State::make_evaluator(const Lm& lm) const {
+  EvaluatorOptions evaluator_options;
+  evaluator_options.threads = options.threads;
+  evaluator_options.seed = options.seed;
+  for (const auto& [name, named] : options.models)
+    evaluator_options.models.emplace(name, &model(*named));
+  evaluator_options.embedder = options.embedder;
+  evaluator_options.observer = options.observer;
+  evaluator_options.stop = options.stop;
+  return Evaluator(model(lm), std::move(evaluator_options));
+}
+
+const Trial* Search::State::best() const {
+  if (!task.goals.is_score()) {
+    const Trial* best = nullptr;
+    for (const Trial& trial : trials) {
+      if (trial.complete && (!best || task.goals.is_better(trial.measures, best->measures)))
+        best = &trial;
+    }
+    return best;
+  }
+  std::optional<std::size_t> baseline;
+  if (const auto found = measured.find(hash_of("baseline")); found != measured.end())
+    baseline = found->second;
+  return best_trial(trials, baseline);
+}
+
+bool Search::State::scores_labels(const Predictor& predictor) const {
+  const auto named = options.models.find(predictor.options().model);
+  return (named == options.models.end() ? evaluator->lm() : *named->second).info().scores_labels;
+}
+
+std::string Search::State::first_prompt(const Program& program) const {
+  const std::vector<Predictor> predictors = program.predictors();
+  if (predictors.empty()) return {};
+  return predictors.front().prompt_template().render(task.val.front().fields()).dump();
+}
+
+void Search::State::watch_replies() {
+  std::size_t lost = 0;
+  for (const auto& [lm, model] : models) lost += model->lost_replies();
+  log.replies_lost(lost);
+}
+
+Result<Contender> Search::State::make_contender(const Proposal& proposal) {
+  const Program& base = proposal.program ? *proposal.program : student;
+  if (proposal.program && base.signature().fields_hash() != student.signature().fields_hash()) {
+    return bad_request("proposal '" + proposal.origin + "'",
+                       "is for \"" + base.signature().to_string() + "\", the student for \"" +
+                           student.signature().to_string() + "\"");
+  }
+  if (Result<void> fits = check_candidate(proposal.candidate, base.params()); !fits)
+    return fits.error();
+  for (const auto& [path, value] : proposal.candidate.values()) {
+    if (!proposal.program && !space.find(path))
+      return bad_request("candidate", "parameter '" + path + "' is outside the search space");
+  }
+  Result<Program> program = base.with(proposal.candidate);
+  if (!program) return program.error();
+  std::vector<Calibration> calibrations;
+  if (is_calibration_free(*program) && scores_labels(predictors_in_use(*program).front())) {
+    const std::string path = predictors_in_use(*program).front().path() + ".calibration";
+    const Param* param = space.find(path);
+    if (param && !proposal.candidate.find(path)) {
+      if (const auto* choice = std::get_if<ChoiceDomain>(&param->domain)) {
+        for (const Value& value : choice->choices) {
+          if (Result<Calibration> known = parse_calibration(value.text()); known) {
+            calibrations.push_back(*known);
+          }
+        }
+        // Content-free calibration alone costs calls; it is used where a candidate or the space
+        // asks for it.
+        if (calibrations.size() > 1) std::erase(calibrations, Calibration::content_free);
+      }
+    }
+  }
+  return Contender(proposal.origin, proposal.candidate, *std::move(program),
+                   std::move(calibrations), proposal.fallback);
+}
+
+// Puts the validation examples in the order of racing: every beginning shows each label in about
+// its proportion.
+void Search::State::order_examples() {
+  const std::vector<Field>& outputs = student.signature().outputs();
+  const auto label = std::find_if(outputs.begin(), outputs.end(), [](const Field& field) {
+    return field.type.kind() == TypeKind::enumeration || field.type.kind() == TypeKind::boolean;
+  });
+  std::vector<std::string> strata;
+  for (const Example& example : task.val) {
+    strata.push_back(label == outputs.end() ? std::string() : example.get(label->name).text());
+  }
+  race_order = balanced_order(strata, options.seed);
+  for (const std::size_t index : race_order) race_val.push_back(task.val[index]);
+}
+
+RaceRules Search::State::race_rules(std::size_t contenders) const {
+  RaceRules rules = options.race.rules;
+  if (contenders >= kManyContenders) return rules;
+  rules.checkpoints = std::min(rules.checkpoints, kFewCheckpoints);
+  if (options.race.by_rank) {
+    rules.first_block = std::min(rules.first_block, kRankedFirstBlock);
+  } else {
+    // Ranking by a few scores of 0 and 1 picks among many well enough; among few, each deserves a
+    // test.
+    rules.share = 1;
+  }
+  return rules;
+}
+
+// Which contenders are worth more examples, after those met so far.
+std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contenders,
+                                                 const std::vector<Contender*>& alive,
+                                                 const RaceRules& rules) const {
+  // Merits say nothing across a limit: who is beyond one so far neither drops others nor is
+  // dropped. The same holds for a fallback among others: on the examples there are its luck must
+  // not end those that would win by what comes after.
+  std::vector<Contender*> out;
+  std::vector<Contender*> racing;
+  const bool has_fallback = std::ranges::any_of(contenders, &Contender::is_fallback);
+  for (Contender& contender : contenders) {
+    if (contender.excess(aims) <= 0 && !contender.is_fallback()) {
+      racing.push_back(&contender);
+    } else if (std::ranges::find(alive, &contender) != alive.end()) {
+      out.push_back(&contender);
+    }
+  }
+  if (racing.empty()) return out;
+  std::vector<ScoreRow> rows;
+  for (const Contender* contender : racing) rows.push_back(contender->merits(aims));
+  std::optional<ScoreRow> incumbent;
+  const Trial* leader = best();
+  if (leader && leader->excess == 0 && !(has_fallback && leader->fallback)) {
+    incumbent.emplace();
+    for (const std::size_t index : race_order) incumbent->push_back(leader->merits[index]);
+  }
+  const std::vector<ScoreRow> grades =
+      options.race.by_rank && task.goals.is_score() ? label_rows(racing) : std::vector<ScoreRow>();
+  for (const std::size_t index :
+       race_survivors(grades.empty() ? rows : grades, race_order.size(), rules)) {
+    if (!incumbent || !falls_behind(rows[index], *incumbent, race_order.size(), rules)) {
+      out.push_back(racing[index]);
+    }
+  }
+  return out;
+}
+
+void Search::State::measure(std::vector<Contender>& contenders) {
+  const std::size_t total = race_val.size();
+  const RaceRules rules = race_rules(contenders.size());
+  const bool race = options.race.enabled && (contenders.size() > 1 || best());
+  const std::vector<std::size_t> checkpoints =
+      race ? race_checkpoints(total, rules) : std::vector<std::size_t>{total};
+  Examples met;
+  std::vector<Contender*> alive;
+  for (Contender& contender : contenders) alive.push_back(&contender);
+  for (const std::size_t checkpoint : checkpoints) {
+    if (done() || alive.empty()) return;
+    const Examples block(race_val.begin() + static_cast<std::ptrdiff_t>(met.size()),
+                         race_val.begin() + static_cast<std::ptrdiff_t>(checkpoint));
+    met.insert(met.end(), block.begin(), block.end());
+    run_block(alive, block, met);
+    if (checkpoint != total) alive = survivors(contenders, alive, rules);
+  }
+}
+
+// Runs the contenders on the block, all together, and calibrates them on everything met (the block
+// included).
+void Search::State::run_block(const std::vector<Contender*>& contenders, const Examples& block,
+                              const Examples& met) {
+  std::vector<RolloutTask> tasks;
+  for (const Contender* contender : contenders) {
+    for (const Example& example : block)
+      tasks.push_back({&contender->measured_program(), &example, 0, std::nullopt});
+  }
+  std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
+  watch_replies();
+  auto first = std::make_move_iterator(rollouts.begin());
+  for (Contender* contender : contenders) {
+    const auto last = first + static_cast<std::ptrdiff_t>(block.size());
+    contender->add({first, last});
+    first = last;
+    if (Result<void> calibrated = contender->calibrate(met, *evaluator, task.metric); !calibrated) {
+      notice("calibration was left out: " + calibrated.error().text());
+    }
+  }
+}
+
+void Search::State::run_off(const std::vector<std::size_t>& numbers) {
+  std::vector<Program> programs;
+  for (const std::size_t number : numbers) {
+    Result<Program> program =
+        trials[number].program.value_or(student).with(trials[number].candidate);
+    if (!program) return;
+    programs.push_back(*std::move(program));
+  }
+  std::vector<RolloutTask> tasks;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    for (const Example& example : task.train) {
+      if (!shows(trials[numbers[i]].candidate, student.signature(), example))
+        tasks.push_back({&programs[i], &example, 0, std::nullopt});
+    }
+  }
+  if (tasks.empty()) return;
+  log.phase("run-off");
+  emit(PhaseStarted{"run-off"});
+  const std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
+  watch_replies();
+  // Half a run-off would favour those who came first.
+  if (done()) return;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    Trial& trial = trials[numbers[i]];
+    std::vector<Rollout> own;
+    Examples met;
+    std::vector<std::size_t> places;
+    for (; next < tasks.size() && tasks[next].program == &programs[i]; ++next) {
+      own.push_back(rollouts[next]);
+      met.push_back(*tasks[next].example);
+      places.push_back(static_cast<std::size_t>(tasks[next].example - task.train.data()));
+    }
+    trial.further_scores.resize(task.train.size());
+    trial.further_likelihoods.resize(task.train.size());
+    const auto likelihoods = label_likelihoods(programs[i], own, met);
+    for (std::size_t k = 0; k < own.size(); ++k) {
+      trial.further_scores[places[k]] = own[k].score;
+      if (likelihoods) trial.further_likelihoods[places[k]] = (*likelihoods)[k];
+    }
+    log.run_off(trial);
+  }
+}
+
+const Trial& Search::State::finish(const Contender& contender, const Hash& proposed, bool fallback,
+                                   const std::optional<Program>& base) {
+  const Trial* before = best();
+  const double best_before = before ? before->mean : 0;
+  trials.push_back(contender.trial(trials.size(), race_order, aims));
+  trials.back().program = base;
+  trials.back().fallback = fallback;
+  const Trial& trial = trials.back();
+  measured.emplace(proposed, trial.number);
+  const bool is_best = best() == &trial;
+  if (options.log) {
+    const Result<Program> program = base.value_or(student).with(trial.candidate);
+    log.trial(trial, is_best, program ? first_prompt(*program) : std::string());
+  }
+  emit(TrialFinished{trial.number, trial.origin, trial.mean, trial.examples, trial.complete,
+                     is_best, is_best ? trial.mean : best_before});
+  return trial;
+}
+
+Result<void> Search::State::open_study(const Lm& lm) {
+  if (!options.log) return {};
+  const Value identity = study_identity({student, teacher, task, lm, space, options});
+  const Value about = Value::object({{"signature", student.signature().to_string()},
+                                     {"program", student.describe()},
+                                     {"candidate", student.candidate().to_json()},
+                                     {"train_examples", task.train.size()},
+                                     {"val_examples", task.val.size()}});
+  const Budget& budget = options.budget;
+  const auto limit = [](const auto& value) { return value ? Value(*value) : Value(); };
+  const Value run =
+      Value::object({{"hone", std::string(version)},
+                     {"threads", options.threads},
+                     {"budget", Value::object({{"lm_calls", limit(budget.lm_calls)},
+                                               {"tokens", limit(budget.tokens)},
+                                               {"money", limit(budget.money)},
+                                               {"seconds", limit(budget.seconds)}})}});
+  Value::List examples;
+  for (const Example& example : task.val) examples.push_back(example.fields());
+  return log.open(identity, about, Value(std::move(examples)), run);
+}
+
+}  // namespace hone

@@ -1,0 +1,78 @@
+// What a search holds, and how it measures.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hone/base/clock.hpp"
+#include "hone/optimize/search.hpp"
+
+#include "optimize/contender.hpp"
+#include "optimize/search_lm.hpp"
+#include "optimize/search_log.hpp"
+
+namespace hone {
+
+struct Search::State {
+  State(const Program& given_student, Task given_task, const Lm& lm, SearchOptions given_options);
+
+  SystemClock clock;
+  Program student;
+  Program teacher;
+  Task task;
+  SearchOptions options;
+  Aims aims;
+  Space space;
+  Meter meter;
+  SearchLog log;
+  std::map<const Lm*, std::unique_ptr<SearchLm>> models;
+  std::optional<Evaluator> evaluator;
+  std::optional<Evaluator> teacher_evaluator;
+  std::optional<Evaluator> proposer_evaluator;
+  std::vector<std::size_t> race_order;  // the validation examples in the order candidates meet them
+  Examples race_val;
+  std::vector<Trial> trials;
+  std::map<Hash, std::size_t> measured;  // proposed candidate -> trial
+
+  // Precondition: open_model() succeeded for it.
+  const Lm& model(const Lm& lm) const { return models.at(&lm)->get(); }
+  Result<void> open_model(const Lm& lm);
+  Evaluator make_evaluator(const Lm& lm) const;
+  Result<void> open_study(const Lm& lm);
+  // After models were asked.
+  void watch_replies();
+  void notice(std::string message) {
+    log.notice(message);
+    emit(Notice{std::move(message)});
+  }
+  void emit(const Event& event) const {
+    if (options.observer) options.observer(event);
+  }
+  bool done() const { return options.stop.stop_requested() || meter.spent(); }
+  const Trial* best() const;
+
+  // Of the model the predictor asks.
+  bool scores_labels(const Predictor& predictor) const;
+
+  Result<Contender> make_contender(const Proposal& proposal);
+  void order_examples();
+  RaceRules race_rules(std::size_t contenders) const;
+  std::vector<Contender*> survivors(std::vector<Contender>& contenders,
+                                    const std::vector<Contender*>& alive,
+                                    const RaceRules& rules) const;
+  void measure(std::vector<Contender>& contenders);
+  void run_block(const std::vector<Contender*>& contenders, const Examples& block,
+                 const Examples& met);
+  // The prompt of the first predictor on the first validation example, for people who read the log.
+  std::string first_prompt(const Program& program) const;
+  const Trial& finish(const Contender& contender, const Hash& proposed, bool fallback,
+                      const std::optional<Program>& base = std::nullopt);
+  void run_off(const std::vector<std::size_t>& numbers);
+};
+
+}  // namespace hone

@@ -1,0 +1,138 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "hone/optimize/search.hpp"
+#include "hone/testing/scripted_lm.hpp"
+
+#include "optimize/ranking.hpp"
+
+namespace hone {
+namespace {
+
+constexpr int kExamples = 10;
+
+Example weather(const std::string& place) {
+  return Example(Value::object({{"place", place}, {"sky", "clear"}}));
+}
+
+Examples places(const std::string& name) {
+  Examples examples;
+  for (int i = 0; i < kExamples; ++i) examples.push_back(weather(name + std::to_string(i)));
+  return examples;
+}
+
+Program weather_program() {
+  PredictorOptions options;
+  options.format = Format::completion;
+  return Program::predict(
+      Signature::parse("place -> sky: enum(clear, grey)", "Tell the weather.").value(), options);
+}
+
+// Without demos the model is right on eight of the validation examples and on no other; with demos
+// on seven of them, and on all others.
+ScriptedLm lucky_without_demos() {
+  Script script;
+  script.score = [](const LmRequest& request, const LabelSlot&) {
+    const std::string prompt = request.prompt.dump();
+    const auto shows = [&](const char* place) { return prompt.find(place) != std::string::npos; };
+    const bool has_demos = shows("learn0") && shows("learn5");
+    const std::size_t check = prompt.rfind("check");
+    const int number = check == std::string::npos ? 0 : prompt[check + 5] - '0';
+    bool is_right = has_demos;
+    if (check != std::string::npos) is_right = has_demos ? number >= 3 : number < 8;
+    const double right = std::log(0.8), wrong = std::log(0.2);
+    return is_right ? std::vector<double>{right, wrong} : std::vector<double>{wrong, right};
+  };
+  return ScriptedLm(std::move(script));
+}
+
+Candidate two_demos() {
+  return Candidate()
+      .with("predict.demos",
+            Value(Value::List{weather("learn0").fields(), weather("learn5").fields()}))
+      .with("predict.calibration", "none");
+}
+
+TEST(RunOff, SeesThroughTheBaselinesLuckOnValidationExamples) {
+  const ScriptedLm lm = lucky_without_demos();
+  const auto search =
+      Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+                   SearchOptions{})
+          .value();
+  ASSERT_DOUBLE_EQ(search->evaluate_baseline().value().mean, 0.8);
+  ASSERT_DOUBLE_EQ(search->evaluate(two_demos(), "demos").value().mean, 0.7);
+  EXPECT_EQ(search->best()->origin, "baseline");
+
+  const std::size_t calls = lm.requests().size();
+  search->run_off();
+  EXPECT_EQ(lm.requests().size() - calls, 2 * kExamples - 2U);
+  const Trial& best = *search->best();
+  EXPECT_EQ(best.origin, "demos");
+  for (std::size_t i = 0; i < kExamples; ++i)
+    EXPECT_EQ(best.further_scores[i].has_value(), i != 0 && i != 5) << i;
+  const PairedScores pairs = paired_scores(search->trials().front(), best);
+  EXPECT_EQ(pairs.first.size(), 2 * kExamples - 2U);
+}
+
+TEST(RunOff, IsLeftOutWhereTheModelDoesNotScoreLabels) {
+  Script script;
+  script.reply = [](const LmRequest&) -> Result<std::string> { return std::string("Sky: clear"); };
+  const ScriptedLm lm(std::move(script));
+  const auto search =
+      Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+                   SearchOptions{})
+          .value();
+  ASSERT_TRUE(search->evaluate_baseline());
+  ASSERT_TRUE(search->evaluate(two_demos(), "demos"));
+  const std::size_t calls = lm.requests().size();
+  search->run_off();
+  EXPECT_EQ(lm.requests().size(), calls);
+  EXPECT_TRUE(search->trials().front().further_scores.empty());
+}
+
+TEST(RunOff, TakesNothingWhenTheBudgetIsSpentInIt) {
+  const ScriptedLm lm = lucky_without_demos();
+  SearchOptions options;
+  options.budget.lm_calls = 2 * kExamples + 5;
+  const auto search =
+      Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+                   options)
+          .value();
+  ASSERT_TRUE(search->evaluate_baseline());
+  ASSERT_TRUE(search->evaluate(two_demos(), "demos"));
+  search->run_off();
+  EXPECT_EQ(search->best()->origin, "baseline");
+  EXPECT_TRUE(search->best()->further_scores.empty());
+}
+
+TEST(RunOff, IsBetweenThoseThatLuckMaySetApartAndTheBaseline) {
+  const auto trial = [](std::size_t number, std::size_t right) {
+    Trial out;
+    out.number = number;
+    out.scores.assign(100, 0.0);
+    for (std::size_t i = 0; i < right; ++i) out.scores[i] = 1.0;
+    out.mean = static_cast<double>(right) / 100;
+    out.complete = true;
+    out.likelihood.emplace().fill(-0.5);
+    return out;
+  };
+  std::vector<Trial> trials = {trial(0, 50), trial(1, 80), trial(2, 78), trial(3, 70)};
+  EXPECT_EQ(finalists(trials, 0), (std::vector<std::size_t>{0, 1, 2}));
+  trials[2].complete = false;
+  EXPECT_EQ(finalists(trials, 0), (std::vector<std::size_t>{0, 1}));
+  trials[0].likelihood.reset();
+  EXPECT_TRUE(finalists(trials, 0).empty());
+}
+
+TEST(RunOff, ADemoShowsTheExampleWhoseInputsItHas) {
+  const Signature signature = weather_program().signature();
+  EXPECT_TRUE(shows(two_demos(), signature, weather("learn5")));
+  EXPECT_FALSE(shows(two_demos(), signature, weather("learn1")));
+  EXPECT_FALSE(shows(Candidate().with("predict.demos", Value()), signature, weather("learn5")));
+}
+
+}  // namespace
+}  // namespace hone
