@@ -71,6 +71,8 @@ Result<Prepared> prepare(const EvalFlags& flags) {
   if (flags.out) {
     std::vector<std::filesystem::path> inputs = flags.data;
     if (flags.program) inputs.push_back(*flags.program);
+    for (const Retrieve& step : loaded->program.retrieve_steps())
+      inputs.push_back(step.corpus().path());
     if (const Result<void> writable = check_output(*flags.out, inputs); !writable)
       return writable.error();
   }

@@ -70,7 +70,8 @@ Result<SavedProgram> task_program(const TaskSpec& task, Format default_format) {
   PredictorOptions defaults;
   defaults.format = default_format;
   const std::string where = task.file.empty() ? "--signature" : task.file.string() + ": program";
-  Result<Program> program = program_from_config(task.program, where, defaults);
+  Result<Program> program =
+      program_from_config(task.program, where, defaults, task.file.parent_path());
   if (!program) return program.error();
   return SavedProgram{.program = *std::move(program), .score = {}, .model = {}};
 }

@@ -49,11 +49,12 @@ struct Prepared {
 };
 
 // What must not be written over. A saved program may be: the tuned one takes its place.
-std::vector<fs::path> files_read(const TaskSpec& task) {
+std::vector<fs::path> files_read(const TaskSpec& task, const Program& student) {
   std::vector<fs::path> files{task.file};
   for (const SplitSpec& split : task.data)
     files.insert(files.end(), split.files.begin(), split.files.end());
   if (task.log) files.push_back(*task.log);
+  for (const Retrieve& step : student.retrieve_steps()) files.push_back(step.corpus().path());
   return files;
 }
 
@@ -138,7 +139,7 @@ Result<Prepared> prepare(TaskSpec task, bool dry_run) {
     teacher = std::move(read->program);
   }
   const fs::path out = task.out.value_or(default_out(task));
-  const Result<void> writable = check_output(out, files_read(task));
+  const Result<void> writable = check_output(out, files_read(task, student));
   if (!writable) return writable.error();
   Result<Splits> splits = load_splits(task, signature);
   if (!splits) return splits.error();
@@ -249,6 +250,7 @@ void compare_trials(const Trial& before, const Trial& after, Report& report) {
 std::string winning_prompt(const Rollout& rollout) {
   std::string text;
   for (const TraceStep& step : rollout.trace.steps) {
+    if (!step.asked_model()) continue;  // what it found stands in the next prompt
     if (rollout.trace.steps.size() > 1) text += "step " + step.path + "\n";
     text += step.prompt.dump() + "\nreply:\n" + step.reply + "\n";
   }

@@ -143,7 +143,7 @@ class Rehearsal {
       if (rollout.error && rollout.error->kind != ErrorKind::bad_reply) return *rollout.error;
       full += rollout.score && *rollout.score >= 1 ? 1 : 0;
       for (const TraceStep& step : rollout.trace.steps)
-        metric_asks_ = metric_asks_ || !paths_.contains(step.path);
+        metric_asks_ = metric_asks_ || (step.asked_model() && !paths_.contains(step.path));
     }
     // Drawn towards a half, since there are but a few.
     settings_.success =

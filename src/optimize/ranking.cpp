@@ -49,9 +49,11 @@ std::optional<LabelLikelihoods> label_likelihoods(const Program& program,
   for (std::size_t i = 0; i < rollouts.size(); ++i) {
     const Rollout& rollout = rollouts[i];
     if (!rollout.score) continue;
-    if (rollout.trace.steps.size() != 1 || rollout.trace.steps.front().labels.size() != 1)
+    const std::vector<TraceStep>& steps = rollout.trace.steps;
+    const auto asked = std::ranges::find_if(steps, &TraceStep::asked_model);
+    if (std::ranges::count_if(steps, &TraceStep::asked_model) != 1 || asked->labels.size() != 1)
       return std::nullopt;
-    std::vector<double> scores = rollout.trace.steps.front().labels.front().log_probs;
+    std::vector<double> scores = asked->labels.front().log_probs;
     const auto right = std::ranges::find(labels, examples[i].get(field.name));
     if (right == labels.end() || scores.size() != labels.size() ||
         (!bias.empty() && bias.size() != labels.size())) {

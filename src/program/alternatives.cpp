@@ -46,6 +46,15 @@ class Alternatives final : public Module {
     return out;
   }
 
+  std::vector<Retrieve> retrieve_steps() const override {
+    std::vector<Retrieve> out;
+    for (const Alternative& alternative : alternatives_) {
+      for (Retrieve& step : prefixed_retrieve_steps(alternative.program, prefix_of(alternative)))
+        out.push_back(std::move(step));
+    }
+    return out;
+  }
+
   std::vector<Param> params() const override {
     ChoiceDomain names;
     for (const Alternative& alternative : alternatives_)
@@ -80,10 +89,10 @@ class Alternatives final : public Module {
         std::make_shared<const Alternatives>(name_, std::move(tuned), chosen));
   }
 
-  Value to_json() const override {
+  Value to_json(const std::filesystem::path& folder) const override {
     Value::List programs;
     for (const Alternative& alternative : alternatives_) {
-      const Value own = alternative.program.to_json();
+      const Value own = alternative.program.to_json(folder);
       if (own.is_null()) return {};
       Value::Object fields = {{"name", alternative.name}};
       fields.insert(fields.end(), own.as_object().begin(), own.as_object().end());
@@ -145,7 +154,8 @@ Result<Program> Program::alternatives(std::string name, std::vector<Alternative>
 }
 
 Result<Program> alternatives_from_json(const Value& json, std::string_view where,
-                                       const PredictorOptions& defaults) {
+                                       const PredictorOptions& defaults,
+                                       const std::filesystem::path& folder) {
   const std::string place = std::string(where) + ", alternatives";
   const Value body = json.get("alternatives");
   const Value programs = body.get("programs");
@@ -174,7 +184,7 @@ Result<Program> alternatives_from_json(const Value& json, std::string_view where
           own.is_string() ? own.as_string() : "program " + std::to_string(alternatives.size() + 1);
       if (!own.is_string()) faults.push_back(own_place + ": needs a \"name\"");
       Result<Program> program = program_from_config(
-          entry.is_object() ? entry.without("name") : entry, own_place, defaults);
+          entry.is_object() ? entry.without("name") : entry, own_place, defaults, folder);
       if (!program) {
         faults.push_back(program.error().text());
       } else if (own.is_string()) {

@@ -1,6 +1,7 @@
 // The saved form of a program with alternatives.
 #pragma once
 
+#include <filesystem>
 #include <string_view>
 
 #include "hone/base/result.hpp"
@@ -10,8 +11,9 @@
 namespace hone {
 
 // Reads {"alternatives": {"name": …, "choice": …, "programs": [{"name": …, a program}]}} back.
-// `defaults` fills what the programs leave open.
+// `defaults` fills what the programs leave open; relative paths are from `folder`.
 Result<Program> alternatives_from_json(const Value& json, std::string_view where,
-                                       const PredictorOptions& defaults);
+                                       const PredictorOptions& defaults,
+                                       const std::filesystem::path& folder);
 
 }  // namespace hone

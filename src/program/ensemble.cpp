@@ -110,6 +110,15 @@ class Ensemble final : public Module {
     return out;
   }
 
+  std::vector<Retrieve> retrieve_steps() const override {
+    std::vector<Retrieve> out;
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+      for (Retrieve& step : prefixed_retrieve_steps(members_[m], prefix_of(m)))
+        out.push_back(std::move(step));
+    }
+    return out;
+  }
+
   std::vector<Param> params() const override {
     std::vector<Param> out;
     for (std::size_t m = 0; m < members_.size(); ++m) {
@@ -130,11 +139,11 @@ class Ensemble final : public Module {
         std::make_shared<const Ensemble>(std::move(members), options_));
   }
 
-  Value to_json() const override {
+  Value to_json(const std::filesystem::path& folder) const override {
     if (options_.reducer) return {};
     Value::List programs;
     for (const Program& member : members_) {
-      programs.push_back(member.to_json());
+      programs.push_back(member.to_json(folder));
       if (programs.back().is_null()) return {};
     }
     return Value::object({{"ensemble", Value::object({{"reduce", options_.reduce},
@@ -178,7 +187,8 @@ Result<Program> ensemble(std::vector<Program> members, EnsembleOptions options) 
   return Program(std::make_shared<const Ensemble>(std::move(members), std::move(options)));
 }
 
-Result<Program> ensemble_from_json(const Value& json, std::string_view where) {
+Result<Program> ensemble_from_json(const Value& json, std::string_view where,
+                                   const std::filesystem::path& folder) {
   const std::string place = std::string(where) + ", ensemble";
   const Value body = json.get("ensemble");
   const Value programs = body.get("programs");
@@ -194,8 +204,8 @@ Result<Program> ensemble_from_json(const Value& json, std::string_view where) {
   }
   std::vector<Program> members;
   for (std::size_t i = 0; i < programs.size(); ++i) {
-    Result<Program> member =
-        Program::from_json(programs.as_list()[i], place + ", program " + std::to_string(i + 1));
+    Result<Program> member = Program::from_json(
+        programs.as_list()[i], place + ", program " + std::to_string(i + 1), folder);
     if (!member) return member.error();
     members.push_back(*std::move(member));
   }

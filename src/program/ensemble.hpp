@@ -1,6 +1,7 @@
 // The saved form of an ensemble.
 #pragma once
 
+#include <filesystem>
 #include <string_view>
 
 #include "hone/base/result.hpp"
@@ -9,7 +10,9 @@
 
 namespace hone {
 
-// Reads {"ensemble": {"reduce": …, "weights": […], "programs": […]}} back.
-Result<Program> ensemble_from_json(const Value& json, std::string_view where);
+// Reads {"ensemble": {"reduce": …, "weights": […], "programs": […]}} back; relative paths are from
+// `folder`.
+Result<Program> ensemble_from_json(const Value& json, std::string_view where,
+                                   const std::filesystem::path& folder);
 
 }  // namespace hone

@@ -33,6 +33,13 @@ std::vector<Predictor> prefixed_predictors(const Program& member, const std::str
   return out;
 }
 
+std::vector<Retrieve> prefixed_retrieve_steps(const Program& member, const std::string& prefix) {
+  std::vector<Retrieve> out;
+  for (const Retrieve& step : member.retrieve_steps())
+    out.push_back(step.with_path(prefix + step.path()));
+  return out;
+}
+
 std::vector<Param> prefixed_params(const Program& member, const std::string& prefix) {
   std::vector<Param> out = member.params();
   for (Param& param : out) {

@@ -22,6 +22,7 @@ Result<Value> run_member(Call& call, const Program& member, const std::string& p
                          const Value& inputs);
 
 std::vector<Predictor> prefixed_predictors(const Program& member, const std::string& prefix);
+std::vector<Retrieve> prefixed_retrieve_steps(const Program& member, const std::string& prefix);
 std::vector<Param> prefixed_params(const Program& member, const std::string& prefix);
 // The candidate's values below the prefix, with paths as the member knows them.
 Candidate below_prefix(const Candidate& candidate, const std::string& prefix);

@@ -64,6 +64,7 @@ class NeighbourDemos final : public Module {
   }
 
   std::vector<Predictor> predictors() const override { return inner_.predictors(); }
+  std::vector<Retrieve> retrieve_steps() const override { return inner_.retrieve_steps(); }
 
   std::vector<Param> params() const override {
     std::vector<Param> out;
@@ -84,8 +85,8 @@ class NeighbourDemos final : public Module {
         *tuned, pool_, k ? static_cast<std::size_t>(k->as_int()) : k_));
   }
 
-  Value to_json() const override {
-    const Value inner = inner_.to_json();
+  Value to_json(const std::filesystem::path& folder) const override {
+    const Value inner = inner_.to_json(folder);
     if (inner.is_null()) return {};
     Value::List pool;
     for (const KnownExample& example : pool_->examples) {
@@ -204,14 +205,15 @@ Result<Program> with_neighbour_demos(const Program& inner, std::vector<KnownExam
   return with_pool(inner, std::move(pool), k, std::move(dense));
 }
 
-Result<Program> neighbour_demos_from_json(const Value& json, std::string_view where) {
+Result<Program> neighbour_demos_from_json(const Value& json, std::string_view where,
+                                          const std::filesystem::path& folder) {
   const std::string place = std::string(where) + ", neighbours";
   const Value body = json.get("neighbours");
   const Value k = body.get("k");
   const Value listed = body.get("pool");
   if (!k.is_int() || k.as_int() < 0 || !listed.is_list())
     return bad_request(place, "needs \"k\" (from 0), \"pool\" and \"program\"");
-  Result<Program> inner = Program::from_json(body.get("program"), place);
+  Result<Program> inner = Program::from_json(body.get("program"), place, folder);
   if (!inner) return inner.error();
   std::vector<KnownExample> pool;
   for (const Value& entry : listed.as_list()) {

@@ -1,6 +1,7 @@
 // The saved form of a program with neighbour demos.
 #pragma once
 
+#include <filesystem>
 #include <string_view>
 
 #include "hone/base/result.hpp"
@@ -9,7 +10,9 @@
 
 namespace hone {
 
-// Reads {"neighbours": {"k": …, "pool": [{"inputs": …, "demos": …}], "program": …}} back.
-Result<Program> neighbour_demos_from_json(const Value& json, std::string_view where);
+// Reads {"neighbours": {"k": …, "pool": [{"inputs": …, "demos": …}], "program": …}} back; relative
+// paths are from `folder`.
+Result<Program> neighbour_demos_from_json(const Value& json, std::string_view where,
+                                          const std::filesystem::path& folder);
 
 }  // namespace hone

@@ -1,6 +1,7 @@
 #include "program/pipeline.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "program/member.hpp"
 #include "program/predictor_json.hpp"
+#include "program/retrieve_json.hpp"
 
 namespace hone {
 namespace {
@@ -42,6 +44,39 @@ bool feeds(const Type& from, const Type& to) {
   }
 }
 
+const Signature& signature_of(const std::variant<Predictor, Retrieve>& step) {
+  return std::visit([](const auto& does) -> const Signature& { return does.signature(); }, step);
+}
+
+// `inputs` are those of the step's signature.
+Value run_step(Call& call, const Predictor& step, const Value& inputs) {
+  return step(call, inputs);
+}
+Value run_step(Call& call, const Retrieve& step, const Value& inputs) {
+  const Signature& signature = step.signature();
+  if (Result<void> fit = signature.check_inputs(inputs, {}); !fit)
+    throw_error(bad_request(step.path(), fit.error().message));
+  const Value query = inputs.get(signature.inputs().front().name);
+  return Value::object(
+      {{signature.outputs().front().name, Value::strings(step(call, query.as_string()))}});
+}
+
+Value step_to_json(const Predictor& step, const std::filesystem::path& /*folder*/) {
+  return predictor_to_json(step);
+}
+Value step_to_json(const Retrieve& step, const std::filesystem::path& folder) {
+  return retrieve_to_json(step, folder);
+}
+
+template <class T>
+std::vector<T> steps_of(const std::vector<std::variant<Predictor, Retrieve>>& steps) {
+  std::vector<T> out;
+  for (const auto& step : steps) {
+    if (const T* own = std::get_if<T>(&step)) out.push_back(*own);
+  }
+  return out;
+}
+
 }  // namespace
 
 SinglePredictor::SinglePredictor(const Predictor& predictor)
@@ -53,7 +88,7 @@ Result<std::shared_ptr<const Module>> SinglePredictor::with(const Candidate& can
   return std::make_shared<const SinglePredictor>(*std::move(tuned));
 }
 
-Value SinglePredictor::to_json() const {
+Value SinglePredictor::to_json(const std::filesystem::path& /*folder*/) const {
   return predictor_to_json(predictor_);
 }
 
@@ -67,14 +102,15 @@ Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> s
     std::string from;
   };
   std::map<std::string, Source> known;
-  std::vector<Predictor> predictors;
+  std::vector<Step> named;
   for (const PipelineStep& step : steps) {
+    const Signature& own = signature_of(step.does);
     if (!is_path_name(step.name)) {
       faults.push_back("'" + step.name + "' is not a step name (letters, digits, '_' and '-')");
     } else if (!names.insert(step.name).second) {
       faults.push_back("two steps are named '" + step.name + "'");
     }
-    for (const Field& field : step.predictor.signature().inputs()) {
+    for (const Field& field : own.inputs()) {
       const auto source = known.find(field.name);
       if (source == known.end()) {
         known.insert_or_assign(field.name, Source{field.type, "the program's inputs"});
@@ -85,7 +121,7 @@ Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> s
                          source->second.type.to_string());
       }
     }
-    for (const Field& field : step.predictor.signature().outputs()) {
+    for (const Field& field : own.outputs()) {
       const auto source = known.find(field.name);
       if (source != known.end() && !feeds(field.type, source->second.type)) {
         faults.push_back("step '" + step.name + "' gives '" + field.name + "' as " +
@@ -94,9 +130,10 @@ Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> s
       }
       known.insert_or_assign(field.name, Source{field.type, "the outputs of '" + step.name + "'"});
     }
-    predictors.push_back(step.predictor.with_path(step.name));
+    named.push_back(
+        std::visit([&](const auto& does) { return Step(does.with_path(step.name)); }, step.does));
   }
-  const std::vector<Field>& outputs = steps.back().predictor.signature().outputs();
+  const std::vector<Field>& outputs = signature_of(steps.back().does).outputs();
   for (const Field& output : outputs) {
     const bool is_input = std::any_of(inputs.begin(), inputs.end(), [&](const Field& field) {
       return field.name == output.name;
@@ -107,39 +144,66 @@ Result<std::shared_ptr<const Module>> Pipeline::make(std::vector<PipelineStep> s
   if (!faults.empty()) return bad_request("pipeline", join(faults, "; "));
   Result<Signature> signature = Signature::make(std::move(inputs), outputs);
   if (!signature) return bad_request("pipeline", signature.error().message);
-  return std::shared_ptr<const Module>(new Pipeline(*std::move(signature), std::move(predictors)));
+  return std::shared_ptr<const Module>(new Pipeline(*std::move(signature), std::move(named)));
 }
 
 Value Pipeline::forward(Call& call, const Value& inputs) const {
   Value values = inputs;
-  for (const Predictor& step : steps_) {
+  for (const Step& step : steps_) {
+    const Signature& own = signature_of(step);
     Value::Object wanted;
-    for (const Field& field : step.signature().inputs()) {
+    for (const Field& field : own.inputs()) {
       if (const Value* value = values.find(field.name)) wanted.emplace_back(field.name, *value);
     }
-    Value outputs = step(call, Value::object(std::move(wanted)));
+    const Value given = Value::object(std::move(wanted));
+    Value outputs = std::visit([&](const auto& does) { return run_step(call, does, given); }, step);
     if (&step == &steps_.back()) return outputs;
-    for (const Field& field : step.signature().outputs())
+    for (const Field& field : own.outputs())
       values = values.with(field.name, outputs.get(field.name));
   }
   return values;
 }
 
+std::vector<Predictor> Pipeline::predictors() const {
+  return steps_of<Predictor>(steps_);
+}
+
+std::vector<Retrieve> Pipeline::retrieve_steps() const {
+  return steps_of<Retrieve>(steps_);
+}
+
+std::vector<Param> Pipeline::params() const {
+  std::vector<Param> out;
+  for (const Step& step : steps_) {
+    std::vector<Param> own = std::visit([](const auto& does) { return does.params(); }, step);
+    std::move(own.begin(), own.end(), std::back_inserter(out));
+  }
+  return out;
+}
+
 Result<std::shared_ptr<const Module>> Pipeline::with(const Candidate& candidate) const {
-  std::vector<Predictor> steps;
-  for (const Predictor& step : steps_) {
-    Result<Predictor> tuned = step.with(candidate);
+  std::vector<Step> steps;
+  for (const Step& step : steps_) {
+    Result<Step> tuned = std::visit(
+        [&](const auto& does) -> Result<Step> {
+          auto own = does.with(candidate);
+          if (!own) return own.error();
+          return Step(*std::move(own));
+        },
+        step);
     if (!tuned) return tuned.error();
     steps.push_back(*std::move(tuned));
   }
   return std::shared_ptr<const Module>(new Pipeline(signature_, std::move(steps)));
 }
 
-Value Pipeline::to_json() const {
+Value Pipeline::to_json(const std::filesystem::path& folder) const {
   Value::List steps;
-  for (const Predictor& step : steps_) {
-    Value::Object fields = {{"name", step.path()}};
-    const Value json = predictor_to_json(step);
+  for (const Step& step : steps_) {
+    const auto& [path, json] = std::visit(
+        [&](const auto& does) { return std::pair(does.path(), step_to_json(does, folder)); }, step);
+    if (json.is_null()) return {};
+    Value::Object fields = {{"name", path}};
     fields.insert(fields.end(), json.as_object().begin(), json.as_object().end());
     steps.push_back(Value::object(std::move(fields)));
   }

@@ -1,8 +1,10 @@
-// Programs of predictors alone: one predictor, or several in a row.
+// Programs without control flow of their own: one predictor, or several steps in a row.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "hone/program/program.hpp"
@@ -17,7 +19,7 @@ class SinglePredictor final : public Module {
   Value forward(Call& call, const Value& inputs) const override { return predictor_(call, inputs); }
   std::vector<Predictor> predictors() const override { return {predictor_}; }
   Result<std::shared_ptr<const Module>> with(const Candidate& candidate) const override;
-  Value to_json() const override;
+  Value to_json(const std::filesystem::path& folder) const override;
 
  private:
   Predictor predictor_;
@@ -29,15 +31,19 @@ class Pipeline final : public Module {
   static Result<std::shared_ptr<const Module>> make(std::vector<PipelineStep> steps);
   const Signature& signature() const override { return signature_; }
   Value forward(Call& call, const Value& inputs) const override;
-  std::vector<Predictor> predictors() const override { return steps_; }
+  std::vector<Predictor> predictors() const override;
+  std::vector<Retrieve> retrieve_steps() const override;
+  std::vector<Param> params() const override;
   Result<std::shared_ptr<const Module>> with(const Candidate& candidate) const override;
-  Value to_json() const override;
+  Value to_json(const std::filesystem::path& folder) const override;
 
  private:
-  Pipeline(Signature signature, std::vector<Predictor> steps)
+  using Step = std::variant<Predictor, Retrieve>;
+
+  Pipeline(Signature signature, std::vector<Step> steps)
       : signature_(std::move(signature)), steps_(std::move(steps)) {}
   Signature signature_;
-  std::vector<Predictor> steps_;
+  std::vector<Step> steps_;
 };
 
 }  // namespace hone

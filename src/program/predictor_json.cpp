@@ -8,6 +8,7 @@
 #include "hone/base/text.hpp"
 
 #include "program/label_fields.hpp"
+#include "program/retrieve_json.hpp"
 
 namespace hone {
 namespace {
@@ -171,17 +172,15 @@ void read_lm(const Value& json, const std::string& where, LmSettings& lm,
   reader.no_others({});
 }
 
-Result<Signature> read_signature(const Value& json, const std::string& where,
-                                 const std::string& instructions) {
-  if (json.is_string()) {
-    Result<Signature> parsed = Signature::parse(json.as_string(), instructions);
-    if (!parsed) return bad_request(where, parsed.error().text());
-    return parsed;
-  }
-  if (!json.is_object())
-    return bad_request(where, "expected a text such as \"question -> answer\"");
-  Result<Signature> parsed = Signature::from_json(json, where);
-  return parsed && !instructions.empty() ? parsed->with_instructions(instructions) : parsed;
+// Of a step that is none of retrieval, which the message names too.
+Result<Reasoning> read_module(std::string_view name) {
+  Result<Reasoning> reasoning = parse_reasoning(name);
+  if (reasoning) return reasoning;
+  std::vector<std::string> known;
+  for (const Reasoning one : kReasonings) known.emplace_back(to_string(one));
+  known.emplace_back(kRetrieveModule);
+  return bad_request("module", "'" + std::string(name) + "' is not one of " + join(known, ", ") +
+                                   did_you_mean(name, known));
 }
 
 }  // namespace
@@ -192,6 +191,19 @@ Value signature_to_json(const Signature& signature) {
   const Result<Signature> read = Signature::parse(text, signature.instructions());
   if (read && *read == signature) return text;
   return signature.to_json().without("instructions");
+}
+
+Result<Signature> signature_from_json(const Value& json, const std::string& where,
+                                      const std::string& instructions) {
+  if (json.is_string()) {
+    Result<Signature> parsed = Signature::parse(json.as_string(), instructions);
+    if (!parsed) return bad_request(where, parsed.error().text());
+    return parsed;
+  }
+  if (!json.is_object())
+    return bad_request(where, "expected a text such as \"question -> answer\"");
+  Result<Signature> parsed = Signature::from_json(json, where);
+  return parsed && !instructions.empty() ? parsed->with_instructions(instructions) : parsed;
 }
 
 Value predictor_to_json(const Predictor& predictor) {
@@ -229,7 +241,7 @@ Result<Predictor> predictor_from_json(const Value& json, std::string_view where,
   PredictorOptions options = defaults;
   std::string instructions;
   reader.text("instructions", instructions);
-  reader.choice("module", options.reasoning, parse_reasoning);
+  reader.choice("module", options.reasoning, read_module);
   reader.choice("format", options.format, parse_format);
   reader.choice("calibration", options.calibration, parse_calibration);
   reader.text("model", options.model);
@@ -243,7 +255,7 @@ Result<Predictor> predictor_from_json(const Value& json, std::string_view where,
   const Value* demos = reader.find("demos");
   reader.no_others(extra);
   if (!form) return bad_request(place, join(faults, "; "));
-  const Result<Signature> signature = read_signature(*form, "signature", instructions);
+  const Result<Signature> signature = signature_from_json(*form, "signature", instructions);
   if (!signature) {
     faults.push_back(signature.error().text());
     return bad_request(place, join(faults, "; "));

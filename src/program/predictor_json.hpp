@@ -14,6 +14,9 @@ namespace hone {
 
 // The string form where it says everything, else the JSON form.
 Value signature_to_json(const Signature& signature);
+// Reads either form back; given instructions replace those of the JSON form.
+Result<Signature> signature_from_json(const Value& json, const std::string& where,
+                                      const std::string& instructions = {});
 
 // Without its path; what stands at its default is left out, so that equal predictors give equal
 // text.

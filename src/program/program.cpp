@@ -11,6 +11,9 @@ namespace hone {
 
 std::vector<Param> Module::params() const {
   std::vector<Param> out;
+  for (const Retrieve& step : retrieve_steps()) {
+    for (Param& param : step.params()) out.push_back(std::move(param));
+  }
   for (const Predictor& predictor : predictors()) {
     for (Param& param : predictor.params()) out.push_back(std::move(param));
   }
@@ -25,6 +28,10 @@ Program Program::predict(Signature signature, PredictorOptions options) {
 Program Program::chain_of_thought(Signature signature, PredictorOptions options) {
   options.reasoning = Reasoning::chain_of_thought;
   return predict(std::move(signature), std::move(options));
+}
+
+Program Program::retrieve(Retrieve step) {
+  return pipeline({{"retrieve", std::move(step)}}).value();
 }
 
 Result<Program> Program::pipeline(std::vector<PipelineStep> steps) {
@@ -66,6 +73,13 @@ Candidate Program::candidate() const {
 
 std::string Program::describe() const {
   std::string out = "Program: " + signature().to_string() + "\n";
+  for (const Retrieve& step : retrieve_steps()) {
+    out += "\nStep " + step.path() +
+           " (looks passages up, asks no model): " + step.signature().to_string() + "\nGives the " +
+           std::to_string(step.k()) + " passages nearest to the " +
+           step.signature().inputs().front().name + ", of " +
+           std::to_string(step.corpus().passages().size()) + ".\n";
+  }
   for (const Predictor& predictor : predictors()) {
     const bool reasons = predictor.options().reasoning == Reasoning::chain_of_thought;
     out += "\nStep " + predictor.path() +
@@ -82,11 +96,14 @@ Hash Program::structure_hash() const {
   for (const Predictor& predictor : predictors()) {
     hasher.add(predictor.path()).add(predictor.signature().fields_hash());
   }
+  for (const Retrieve& step : retrieve_steps())
+    hasher.add(step.path()).add(step.signature().fields_hash()).add(step.corpus().hash());
   return hasher.finish();
 }
 
-Result<Program> Program::from_json(const Value& json, std::string_view where) {
-  return program_from_config(json, where);
+Result<Program> Program::from_json(const Value& json, std::string_view where,
+                                   const std::filesystem::path& folder) {
+  return program_from_config(json, where, {}, folder);
 }
 
 }  // namespace hone

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "hone/base/file.hpp"
 #include "hone/base/text.hpp"
@@ -17,6 +18,7 @@
 #include "program/neighbour_demos.hpp"
 #include "program/pipeline.hpp"
 #include "program/predictor_json.hpp"
+#include "program/retrieve_json.hpp"
 
 namespace hone {
 namespace {
@@ -44,6 +46,21 @@ Value from_toml(const toml::node& node) {
   return date.str();
 }
 
+Result<std::variant<Predictor, Retrieve>> step_from_json(const Value& json,
+                                                         const std::string& where,
+                                                         const PredictorOptions& defaults,
+                                                         const std::filesystem::path& folder) {
+  static const std::array<std::string, 1> own_keys = {"name"};
+  if (is_retrieve(json)) {
+    Result<Retrieve> step = retrieve_from_json(json, where, folder, own_keys);
+    if (!step) return step.error();
+    return *std::move(step);
+  }
+  Result<Predictor> step = predictor_from_json(json, where, defaults, own_keys);
+  if (!step) return step.error();
+  return *std::move(step);
+}
+
 }  // namespace
 
 Result<Value> read_toml(const std::filesystem::path& path) {
@@ -60,16 +77,22 @@ Result<Value> read_toml(const std::filesystem::path& path) {
 }
 
 Result<Program> program_from_config(const Value& config, std::string_view where,
-                                    const PredictorOptions& defaults) {
+                                    const PredictorOptions& defaults,
+                                    const std::filesystem::path& folder) {
   const std::string place(where);
   if (!config.is_object()) {
     return bad_request(place, "expected a program with a \"signature\" or \"steps\", got " +
                                   shorten(config.to_json(), 60));
   }
-  if (config.find("neighbours")) return neighbour_demos_from_json(config, place);
-  if (config.find("ensemble")) return ensemble_from_json(config, place);
-  if (config.find("alternatives")) return alternatives_from_json(config, place, defaults);
+  if (config.find("neighbours")) return neighbour_demos_from_json(config, place, folder);
+  if (config.find("ensemble")) return ensemble_from_json(config, place, folder);
+  if (config.find("alternatives")) return alternatives_from_json(config, place, defaults, folder);
   const Value* listed = config.find("steps");
+  if (!listed && is_retrieve(config)) {
+    Result<Retrieve> step = retrieve_from_json(config, place, folder);
+    if (!step) return step.error();
+    return Program::retrieve(*std::move(step));
+  }
   if (!listed) {
     Result<Predictor> predictor = predictor_from_json(config, place, defaults);
     if (!predictor) return predictor.error();
@@ -83,18 +106,17 @@ Result<Program> program_from_config(const Value& config, std::string_view where,
     faults.emplace_back("steps: expected a list of steps");
   std::vector<PipelineStep> steps;
   if (listed->is_list()) {
-    static const std::array<std::string, 1> own_keys = {"name"};
     for (const Value& entry : listed->as_list()) {
       const Value name = entry.get("name");
       const std::string step_place = name.is_string()
                                          ? "steps." + name.as_string()
                                          : "steps[" + std::to_string(steps.size()) + "]";
       if (!name.is_string()) faults.push_back(step_place + ": needs a \"name\"");
-      Result<Predictor> predictor = predictor_from_json(entry, step_place, defaults, own_keys);
-      if (!predictor) {
-        faults.push_back(predictor.error().text());
+      auto step = step_from_json(entry, step_place, defaults, folder);
+      if (!step) {
+        faults.push_back(step.error().text());
       } else if (name.is_string()) {
-        steps.push_back({name.as_string(), *std::move(predictor)});
+        steps.push_back({name.as_string(), *std::move(step)});
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -118,10 +119,12 @@ Result<File> read(const std::filesystem::path& path) {
 }
 
 // The predictors a file holds, whichever way it was written.
-Result<std::vector<Predictor>> saved_predictors(const Value& program, const std::string& where) {
+Result<std::vector<Predictor>> saved_predictors(const Value& program,
+                                                const std::filesystem::path& file) {
+  const std::string where = file.string();
   const Value listed = program.get("predictors");
   if (!listed.is_list()) {
-    Result<Program> rebuilt = Program::from_json(program, where);
+    Result<Program> rebuilt = Program::from_json(program, where, file.parent_path());
     if (!rebuilt) return rebuilt.error();
     return rebuilt->predictors();
   }
@@ -140,8 +143,8 @@ Result<std::vector<Predictor>> saved_predictors(const Value& program, const std:
 
 }  // namespace
 
-std::string saved_program_text(const SavedProgram& saved) {
-  const Value rebuildable = saved.program.to_json();
+std::string saved_program_text(const SavedProgram& saved, const std::filesystem::path& folder) {
+  const Value rebuildable = saved.program.to_json(folder);
   Value::Object fields = {
       {"hone_format", kFormat},
       {"hone_version", version},
@@ -154,7 +157,9 @@ std::string saved_program_text(const SavedProgram& saved) {
 }
 
 Result<void> save_program(const std::filesystem::path& path, const SavedProgram& saved) {
-  return write_file(path, saved_program_text(saved));
+  std::error_code ignored;
+  return write_file(
+      path, saved_program_text(saved, std::filesystem::absolute(path, ignored).parent_path()));
 }
 
 Result<SavedProgram> load_program(const std::filesystem::path& path) {
@@ -165,7 +170,7 @@ Result<SavedProgram> load_program(const std::filesystem::path& path) {
         path.string(),
         "is of a program written in C++; only that program can load it (load_program_into)");
   }
-  Result<Program> program = Program::from_json(file->program, path.string());
+  Result<Program> program = Program::from_json(file->program, path.string(), path.parent_path());
   if (!program) return program.error();
   return SavedProgram{*std::move(program), file->score, file->model};
 }
@@ -174,7 +179,7 @@ Result<SavedProgram> load_program_into(const std::filesystem::path& path, const 
   const Result<File> file = read(path);
   if (!file) return file.error();
   const std::string where = path.string();
-  const Result<std::vector<Predictor>> saved = saved_predictors(file->program, where);
+  const Result<std::vector<Predictor>> saved = saved_predictors(file->program, path);
   if (!saved) return saved.error();
 
   std::vector<std::string> faults;
@@ -205,7 +210,7 @@ Result<SavedProgram> load_program_into(const std::filesystem::path& path, const 
   if (!faults.empty()) return bad_request(where, "is for another program: " + join(faults, "; "));
   if (!file->program.find("predictors")) {
     // What lies outside the predictors: which alternative is chosen, how many neighbours.
-    const Result<Program> rebuilt = Program::from_json(file->program, where);
+    const Result<Program> rebuilt = Program::from_json(file->program, where, path.parent_path());
     if (!rebuilt) return rebuilt.error();
     const Candidate own = rebuilt->candidate();
     for (const Param& param : program.params()) {

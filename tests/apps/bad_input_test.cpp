@@ -62,6 +62,27 @@ TEST_F(CommandBadInput, NeighboursByEmbeddingWithoutAnEmbedder) {
   expect_refused(words, {"embeding", "embedding"});
 }
 
+TEST_F(CommandBadInput, CorpusThatIsMissingOrToBeOverwritten) {
+  const auto task = [&](const std::string& corpus) {
+    write_text(folder_ / "task.toml",
+               "metric = \"exact_match:label\"\nmodel = \"" + model() +
+                   "\"\n[[program.steps]]\nname = \"search\"\nmodule = \"retrieve\"\n"
+                   "signature = \"text -> notes: list[str]\"\ncorpus = \"" +
+                   corpus +
+                   "\"\n[[program.steps]]\nname = \"answer\"\n"
+                   "signature = \"notes: list[str] -> label: enum(positive, negative)\"\n"
+                   "[data]\ntrain = \"train.jsonl\"\n");
+  };
+  task("none.txt");
+  expect_refused({"optimize", path("task.toml")}, {"steps.search", "none.txt: cannot be read"});
+  task("notes.txt");
+  write_text(folder_ / "notes.txt", "a note\n");
+  expect_refused({"optimize", path("task.toml"), "--out", path("notes.txt")},
+                 {"notes.txt", "another file"});
+  EXPECT_EQ(read_text(folder_ / "notes.txt"), "a note\n");
+  EXPECT_EQ(server_.request_count(), 0U);
+}
+
 TEST_F(CommandBadInput, UnknownEmbedder) {
   expect_refused(optimize_with("--embedder", "smolm2"), {"smolm2", "smollm2"});
   EXPECT_EQ(server_.request_count(), 0U);

@@ -104,6 +104,42 @@ TEST_F(CommandTest, TheSameLogGoesOnWhereItWas) {
   EXPECT_LT(server_.request_count() - asked, asked) << "the search itself is answered by the log";
 }
 
+TEST_F(CommandTest, HowManyPassagesAStepRetrievesIsTuned) {
+  write_text(folder_ / "notes.txt", "a good thing\na bad thing\nneither\n");
+  write_text(folder_ / "task.toml",
+             "metric = \"exact_match:label\"\nmodel = \"" + model() +
+                 "\"\n[[program.steps]]\nname = \"search\"\nmodule = \"retrieve\"\n"
+                 "signature = \"text -> notes: list[str]\"\ncorpus = \"notes.txt\"\nk = 1\n"
+                 "[[program.steps]]\nname = \"answer\"\n"
+                 "signature = \"notes: list[str], text -> label: enum(positive, negative)\"\n"
+                 "[data]\ntrain = \"train.jsonl\"\nval = \"val.jsonl\"\ntest = \"test.jsonl\"\n"
+                 "[optimizer]\nname = \"bootstrap_tpe\"\ntrials = 4\n");
+  const Finished space = run_hone({"space", path("task.toml"), "--narrow", "search.k=1,3"});
+  EXPECT_EQ(space.code, 0) << space.err;
+  EXPECT_NE(space.out.find("search.k: one of 1, 3; now 1"), std::string::npos) << space.out;
+
+  // It is right only where it sees every note.
+  answer_with([](const HttpRequest& request) {
+    const std::string last = request.json().get("messages").as_list().back().get("content").text();
+    const std::string text = last.substr(last.find("## text ##"));
+    const bool is_positive =
+        last.find("neither") != std::string::npos && text.find("good") != std::string::npos;
+    return chat_answer(std::string("[[ ## label ## ]]\n") +
+                       (is_positive ? "positive" : "negative"));
+  });
+  const Finished tuned = run_hone({"optimize", path("task.toml"), "--keep", "search.k", "--narrow",
+                                   "search.k=1,3", "--out", path("out.hone.json"), "--json"});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  EXPECT_EQ(json_of(tuned.out).get("test_after"), Value(100)) << tuned.out;
+  const Value saved = json_of(read_text(folder_ / "out.hone.json"));
+  const Value step = saved.get("program").get("steps").as_list().at(0);
+  EXPECT_EQ(step.get("k"), Value(3));
+  EXPECT_EQ(step.get("corpus"), Value("notes.txt"));
+  const Finished run =
+      run_hone({"run", path("out.hone.json"), "--input", R"({"text": "x is good"})"});
+  EXPECT_EQ(json_of(run.out), json_of(R"({"label": "positive"})")) << run.err;
+}
+
 TEST_F(CommandTest, TaskFileWithFlagsOverIt) {
   write_text(folder_ / "task.toml",
              "metric = {name = \"exact_match\", field = \"label\"}\nmodel = \"" + model() +

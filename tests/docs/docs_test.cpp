@@ -18,6 +18,18 @@ namespace {
 
 const std::filesystem::path kRoot = HONE_SOURCE_DIR;
 
+constexpr std::string_view kTenPassages = R"({"text": "one"}
+{"text": "two"}
+{"text": "three"}
+{"text": "four"}
+{"text": "five"}
+{"text": "six"}
+{"text": "seven"}
+{"text": "eight"}
+{"text": "nine"}
+{"text": "ten"}
+)";
+
 struct Block {
   std::string file;
   std::size_t line;
@@ -91,13 +103,15 @@ TEST(Docs, EveryCppSnippetIsCompiled) {
 
 TEST(Docs, EveryTomlBlockIsReadAndItsProgramIsBuilt) {
   for (const Block& block : blocks("toml")) {
-    const std::filesystem::path file =
-        std::filesystem::path(::testing::TempDir()) / "hone_docs_block.toml";
+    const std::filesystem::path folder = ::testing::TempDir();
+    const std::filesystem::path file = folder / "hone_docs_block.toml";
     ASSERT_TRUE(write_file(file, block.text));
+    // What blocks name as a corpus.
+    ASSERT_TRUE(write_file(folder / "passages.jsonl", kTenPassages));
     const Result<Value> read = read_toml(file);
     ASSERT_TRUE(read) << block.file << ":" << block.line << ": " << read.error().text();
     if (const Value* program = read->find("program")) {
-      const Result<Program> built = program_from_config(*program, block.file);
+      const Result<Program> built = program_from_config(*program, block.file, {}, folder);
       EXPECT_TRUE(built) << block.file << ":" << block.line << ": " << built.error().text();
     }
     if (const Value* optimizer = read->find("optimizer")) {
@@ -106,6 +120,7 @@ TEST(Docs, EveryTomlBlockIsReadAndItsProgramIsBuilt) {
       EXPECT_TRUE(made) << block.file << ":" << block.line << ": " << made.error().text();
     }
     std::filesystem::remove(file);
+    std::filesystem::remove(folder / "passages.jsonl");
   }
 }
 

@@ -2,6 +2,8 @@
 // here (or in examples/) word for word.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -138,6 +140,24 @@ TEST(Snippets, Alternatives) {
   const Program planned = either.with(Candidate().with("solve.choice", "two_step")).value();
   // clang-format on
   EXPECT_EQ(*planned.candidate().find("solve.choice"), Value("two_step"));
+}
+
+TEST(Snippets, Retrieve) {
+  using namespace hone;
+  const std::string file = ::testing::TempDir() + "hone_snippet_passages.txt";
+  std::ofstream(file) << "The Rhine flows into the North Sea.\nCats sleep most of the day.\n";
+  // clang-format off
+  const Corpus corpus = Corpus::load(file).value();
+  const auto find = Signature::parse("question -> context: list[str]").value();
+  const auto answer = Signature::parse("context: list[str], question -> answer").value();
+  const Program rag = Program::pipeline({
+      {"search", Retrieve::make(find, corpus, {.k = 2}).value()},
+      {"answer", Predictor(answer)}}).value();
+  const Program brief = rag.with(Candidate().with("search.k", 1)).value();
+  // clang-format on
+  std::filesystem::remove(file);
+  EXPECT_EQ(rag.params().front().path, "search.k");
+  EXPECT_EQ(brief.retrieve_steps().at(0).k(), 1);
 }
 
 TEST(Snippets, Goals) {

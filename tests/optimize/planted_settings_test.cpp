@@ -97,6 +97,46 @@ TEST_P(SearchesSettings, FindsTheStructureWithoutBeingAsked) {
   EXPECT_EQ(*done.program.candidate().find("say.choice"), Value("two_step"));
 }
 
+TEST_P(SearchesSettings, FindsHowManyPassages) {
+  // Right only where the passages hold the answer, which is the fourth nearest, and no noise, which
+  // comes after it.
+  std::vector<std::string> passages;
+  for (int repeats = 3; repeats > 0; --repeats) {
+    std::string passage = "number";
+    for (int i = 0; i < repeats; ++i) passage += " parity";
+    passages.push_back(passage);
+  }
+  passages.emplace_back("the answer follows from parity and the last digit of what is asked");
+  for (int i = 0; i < 6; ++i) passages.emplace_back("noise");
+  const ScriptedLm lm = able_where([](const LmRequest& request) {
+    const std::string prompt = request.prompt.dump();
+    return prompt.find("the answer follows") != std::string::npos &&
+           prompt.find("noise") == std::string::npos;
+  });
+  PredictorOptions plain;
+  plain.format = Format::completion;
+  const Signature query = Signature::parse("topic -> hints: list[str]").value();
+  const Signature answer =
+      Signature::parse("hints: list[str], number: int -> parity: enum(even, odd)").value();
+  const Retrieve search = Retrieve::make(query, Corpus::of(passages).value(), {.k = 1}).value();
+  const Program student =
+      Program::pipeline({{"search", search}, {"answer", Predictor(answer, plain)}}).value();
+  Task about = task();
+  for (Examples* examples : {&about.train, &about.val}) {
+    for (Example& example : *examples)
+      example = Example(example.fields().with("topic", "number parity"));
+  }
+  SearchOptions options;
+  const std::vector<std::string> globs = {"search.k"};
+  options.space = Space::of(student).keep(globs).value();
+  const Value settings = GetParam() == "mipro" ? Value::object({{"trials", 24}}) : Value();
+  const Optimized done =
+      optimize(student, about, lm, *make_optimizer(GetParam(), settings).value(), options).value();
+  EXPECT_EQ(done.baseline.mean, 0.5);
+  EXPECT_EQ(done.best.mean, 1.0);
+  EXPECT_EQ(*done.program.candidate().find("search.k"), Value(4));
+}
+
 TEST_P(SearchesSettings, LeavesSettingsAloneThatNobodyAskedFor) {
   const ScriptedLm lm = able_where([](const LmRequest&) { return true; });
   const Optimized done = run(parity_program(), lm, {});

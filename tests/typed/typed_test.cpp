@@ -63,6 +63,15 @@ struct Rag {
   }
 };
 
+struct Search {
+  Retrieve search;
+  Predict<Answer> answer;
+
+  Answer::Out operator()(Call& call, const MakeQuery::In& in) const {
+    return answer(call, {.passages = search(call, in.question), .question = in.question});
+  }
+};
+
 struct Outer {
   Rag inner;
   Answer::Out operator()(Call& call, const MakeQuery::In& in) const { return inner(call, in); }
@@ -214,6 +223,25 @@ TEST(ToProgram, TunedProgramsAreSavedAndLoaded) {
   const Program program = to_program(Rag{});
   const Program tuned = program.with(Candidate().with("query.instructions", "Ask.")).value();
   const std::string path = testing::TempDir() + "/typed_test.hone.json";
+  ASSERT_TRUE(save_program(path, {tuned, {}, {}}));
+  EXPECT_EQ(load_program_into(path, program).value().program.candidate(), tuned.candidate());
+}
+
+TEST(ToProgram, TunesRetrieveSteps) {
+  const Corpus corpus = Corpus::of({"Paris is a city.", "Rome is a city too.", "Cats."}).value();
+  const Signature find = Signature::parse("query -> passages: list[str]").value();
+  const Program program =
+      to_program(Search{Retrieve::make(find, corpus, {.k = 1}).value(), Predict<Answer>()});
+  EXPECT_EQ(program.params().front().path, "search.k");
+  ASSERT_EQ(program.retrieve_steps().size(), 1U);
+  const Program tuned = program.with(Candidate().with("search.k", 2)).value();
+  const ScriptedLm lm =
+      ScriptedLm::in_turn({"[[ ## answer ## ]]\nRome\n\n[[ ## confidence ## ]]\nhigh"});
+  Call call(lm);
+  tuned.run(call, Value::object({{"question", "Which city is it?"}})).value();
+  EXPECT_EQ(call.trace().steps.at(0).path, "search");
+  EXPECT_EQ(call.trace().steps.at(1).inputs.get("passages").size(), 2U);
+  const std::string path = testing::TempDir() + "/typed_retrieve_test.hone.json";
   ASSERT_TRUE(save_program(path, {tuned, {}, {}}));
   EXPECT_EQ(load_program_into(path, program).value().program.candidate(), tuned.candidate());
 }

@@ -42,8 +42,9 @@ struct TokenScore {
   friend bool operator==(const TokenScore&, const TokenScore&) = default;
 };
 
+// What one step did: a predictor, or a retrieve step, which has only path, inputs and outputs.
 struct TraceStep {
-  std::string path;   // of the predictor
+  std::string path;
   std::string model;  // the name it asked for; empty = the run's own
   Value inputs;
   Value outputs;  // null when the step failed
@@ -53,6 +54,8 @@ struct TraceStep {
   std::vector<TokenScore> tokens;  // where the predictor's settings ask for log_probs
   Usage usage;
   std::vector<Error> faults;  // parse failures on the way, also those a retry mended
+
+  bool asked_model() const { return prompt.size() > 0; }
 };
 
 struct Trace {

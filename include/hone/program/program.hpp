@@ -1,9 +1,11 @@
 // Programs: predictors and the control flow around them, as values.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "hone/base/result.hpp"
@@ -12,6 +14,7 @@
 #include "hone/core/value.hpp"
 #include "hone/program/call.hpp"
 #include "hone/program/predictor.hpp"
+#include "hone/program/retrieve.hpp"
 
 namespace hone {
 
@@ -25,21 +28,24 @@ class Module {
   virtual Value forward(Call& call, const Value& inputs) const = 0;
   // Every predictor inside, each with its path ("query", "steps.answer"), in a fixed order.
   virtual std::vector<Predictor> predictors() const = 0;
-  // Tunables of the module; the default is those of its predictors.
+  // Every retrieve step inside, likewise.
+  virtual std::vector<Retrieve> retrieve_steps() const { return {}; }
+  // Tunables of the module; the default is those of its retrieve steps and predictors.
   virtual std::vector<Param> params() const;
   virtual Result<std::shared_ptr<const Module>> with(const Candidate& candidate) const = 0;
   // The identity of the embedder whose points it holds, and which its runs therefore need; empty =
   // none.
   virtual std::string embedder() const { return {}; }
-  // Enough to build it again (Program::from_json), or null when only C++ can.
-  virtual Value to_json() const { return {}; }
+  // Enough to build it again (Program::from_json), or null when only C++ can. Files it names are
+  // given from `folder` where they lie below it, else (and without one) by absolute paths.
+  virtual Value to_json(const std::filesystem::path& /*folder*/) const { return {}; }
 };
 
 // One step of a pipeline: its inputs are taken by name from the program's inputs and earlier steps'
 // outputs.
 struct PipelineStep {
   std::string name;
-  Predictor predictor;
+  std::variant<Predictor, Retrieve> does;
 };
 
 struct Alternative;
@@ -52,6 +58,8 @@ class Program {
   // One predictor, with the path "predict".
   static Program predict(Signature signature, PredictorOptions options = {});
   static Program chain_of_thought(Signature signature, PredictorOptions options = {});
+  // One retrieve step, with the path "retrieve"; asks no model.
+  static Program retrieve(Retrieve step);
   // Steps in order, wired by field names. Inputs no earlier step gives are the program's inputs;
   // its outputs are the last step's. bad_request when a field is given twice with different types
   // or steps share a name.
@@ -71,6 +79,7 @@ class Program {
 
   const Signature& signature() const { return module_->signature(); }
   std::vector<Predictor> predictors() const { return module_->predictors(); }
+  std::vector<Retrieve> retrieve_steps() const { return module_->retrieve_steps(); }
   std::vector<Param> params() const { return module_->params(); }
   // With the candidate's values; unknown paths and values outside their domains are reported all at
   // once.
@@ -80,11 +89,13 @@ class Program {
 
   // The program as a person (or a proposing model) would read it: steps, signatures, instructions.
   std::string describe() const;
-  Hash structure_hash()
-      const;  // of paths and field signatures: what a saved candidate must agree with
+  // Of paths, field signatures and corpora: what a saved candidate must agree with.
+  Hash structure_hash() const;
 
-  Value to_json() const { return module_->to_json(); }
-  static Result<Program> from_json(const Value& json, std::string_view where);
+  Value to_json(const std::filesystem::path& folder = {}) const { return module_->to_json(folder); }
+  // Relative paths in it are from `folder`, or without one from the working directory.
+  static Result<Program> from_json(const Value& json, std::string_view where,
+                                   const std::filesystem::path& folder = {});
   const Module& module() const { return *module_; }
 
  private:

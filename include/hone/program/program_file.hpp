@@ -21,11 +21,16 @@ Result<Value> read_toml(const std::filesystem::path& path);
 //   "…"}]
 // Several steps, wired by field names:
 //   [[program.steps]]  name = "query"  signature = "question -> query"  …
+// A step that looks passages up (hone/program/retrieve.hpp); the corpus is a path from `folder`:
+//   module = "retrieve"  signature = "query -> context: list[str]"  corpus = "passages.jsonl"
+//   k = 3                k_range = [1, 10]
 // Several structures to choose among, each a program as above with a name:
 //   [program.alternatives]  name = "answer"  choice = "direct"
 //   [[program.alternatives.programs]]  name = "direct"  signature = …
 // Unknown keys are errors with near names. `defaults` fills what a step leaves open (format).
+// `folder` is that of the file; without one paths are from the working directory.
 Result<Program> program_from_config(const Value& config, std::string_view where,
-                                    const PredictorOptions& defaults = {});
+                                    const PredictorOptions& defaults = {},
+                                    const std::filesystem::path& folder = {});
 
 }  // namespace hone

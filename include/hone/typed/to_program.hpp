@@ -26,14 +26,30 @@ namespace internal {
 template <class T>
 concept IsPart = !IsStep<T> && !IsChoice<T> && PlainStruct<T> && HasOneCall<T>;
 
+// What a step holds: its predictor, or for a retrieve step itself.
+template <IsStep T>
+const Predictor& held_by(const T& step) {
+  return step.predictor();
+}
+inline const Retrieve& held_by(const Retrieve& step) {
+  return step;
+}
+template <IsStep T>
+void hold(T& step, Predictor predictor) {
+  step.set_predictor(std::move(predictor));
+}
+inline void hold(Retrieve& step, Retrieve next) {
+  step = std::move(next);
+}
+
 // Calls on_choice(choice, path, condition) for every Alternatives<…> inside and on_step(step, path,
-// condition) for every typed predictor, in the order of the members; the condition is that of the
-// innermost choice around it.
+// condition) for every typed predictor and retrieve step, in the order of the members; the
+// condition is that of the innermost choice around it.
 template <class T, class OnStep, class OnChoice>
 void visit_part(T& part, const std::string& path, const std::optional<Condition>& condition,
                 const OnStep& on_step, const OnChoice& on_choice) {
   using Plain = std::remove_const_t<T>;
-  if constexpr (IsStep<Plain>) {
+  if constexpr (IsStep<Plain> || std::is_same_v<Plain, Retrieve>) {
     on_step(part, path, condition);
   } else if constexpr (IsChoice<Plain>) {
     on_choice(part, path, condition);
@@ -66,7 +82,7 @@ class TypedModule final : public Module {
     visit_part(
         program_, {}, {},
         [](auto& step, const std::string& path, const auto&) {
-          step.set_predictor(step.predictor().with_path(path));
+          hold(step, held_by(step).with_path(path));
         },
         ignore);
   }
@@ -77,21 +93,15 @@ class TypedModule final : public Module {
     return to_value(program_(call, from_value<In>(inputs).value()));
   }
 
-  std::vector<Predictor> predictors() const override {
-    std::vector<Predictor> out;
-    const auto ignore = [](const auto&...) {};
-    visit_part(
-        program_, {}, {},
-        [&](const auto& step, const auto&...) { out.push_back(step.predictor()); }, ignore);
-    return out;
-  }
+  std::vector<Predictor> predictors() const override { return held<Predictor>(); }
+  std::vector<Retrieve> retrieve_steps() const override { return held<Retrieve>(); }
 
   std::vector<Param> params() const override {
     std::vector<Param> out;
     visit_part(
         program_, {}, {},
         [&](const auto& step, const std::string&, const std::optional<Condition>& condition) {
-          for (Param& param : step.predictor().params()) {
+          for (Param& param : held_by(step).params()) {
             param.condition = condition;
             out.push_back(std::move(param));
           }
@@ -112,9 +122,9 @@ class TypedModule final : public Module {
     visit_part(
         copy, {}, {},
         [&](auto& step, const auto&...) {
-          Result<Predictor> tuned = step.predictor().with(candidate);
+          auto tuned = held_by(step).with(candidate);
           if (tuned) {
-            step.set_predictor(*std::move(tuned));
+            hold(step, *std::move(tuned));
           } else if (fits) {
             fits = tuned.error();
           }
@@ -131,16 +141,31 @@ class TypedModule final : public Module {
   }
 
  private:
+  // Everything of one kind that steps hold.
+  template <class Held>
+  std::vector<Held> held() const {
+    std::vector<Held> out;
+    const auto ignore = [](const auto&...) {};
+    visit_part(
+        program_, {}, {},
+        [&](const auto& step, const auto&...) {
+          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(held_by(step))>, Held>)
+            out.push_back(held_by(step));
+        },
+        ignore);
+    return out;
+  }
+
   T program_;
   Signature signature_;
 };
 
 }  // namespace internal
 
-// A program from a plain struct: members are Predict<…>, ChainOfThought<…>, Alternatives<…> or
-// structs of the same kind (anything else is left alone), and `Out operator()(Call&, const In&)
-// const` is the control flow. A predictor's path is the name of its member, "answer" or
-// "inner.answer". Cost: one copy of the struct, again for every Program::with.
+// A program from a plain struct: members are Predict<…>, ChainOfThought<…>, Retrieve,
+// Alternatives<…> or structs of the same kind (anything else is left alone), and `Out
+// operator()(Call&, const In&) const` is the control flow. A step's path is the name of its member,
+// "answer" or "inner.answer". Cost: one copy of the struct, again for every Program::with.
 template <class T>
 Program to_program(T program) {
   static_assert(
