@@ -135,6 +135,7 @@ TEST_P(SearchesSettings, FindsHowManyPassages) {
   EXPECT_EQ(done.baseline.mean, 0.5);
   EXPECT_EQ(done.best.mean, 1.0);
   EXPECT_EQ(*done.program.candidate().find("search.k"), Value(4));
+  EXPECT_TRUE(done.best.likelihood) << "what looks passages up is no second answer";
 }
 
 TEST_P(SearchesSettings, LeavesSettingsAloneThatNobodyAskedFor) {
