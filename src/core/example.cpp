@@ -8,6 +8,8 @@
 #include "hone/base/rng.hpp"
 #include "hone/base/text.hpp"
 
+#include "core/strict_json.hpp"
+
 namespace hone {
 namespace {
 
@@ -109,11 +111,15 @@ Result<Example> make_example(const Value& object, const std::string& where,
   return Example(std::move(fields));
 }
 
-// One record of a CSV text (RFC 4180); advances `at` past it. False when a quote is never closed.
-bool read_csv_record(std::string_view text, std::size_t& at, std::vector<std::string>& cells,
-                     std::size_t& line) {
+// One record of a CSV text (RFC 4180); advances `at` past it and `line` past its lines. `where` is
+// the file.
+Result<void> read_csv_record(std::string_view text, const std::string& where, std::size_t& at,
+                             std::vector<std::string>& cells, std::size_t& line) {
+  const auto place = [&where](std::size_t number) { return where + ":" + std::to_string(number); };
+  const std::size_t first_line = line;
   cells.assign(1, {});
   bool quoted = false;
+  bool closed = false;  // the cell was in quotes
   while (at < text.size()) {
     const char c = text[at++];
     if (quoted) {
@@ -125,19 +131,43 @@ bool read_csv_record(std::string_view text, std::size_t& at, std::vector<std::st
         ++at;
       } else {
         quoted = false;
+        closed = true;
       }
-    } else if (c == '"' && cells.back().empty()) {
-      quoted = true;
     } else if (c == ',') {
       cells.emplace_back();
+      closed = false;
     } else if (c == '\n') {
       ++line;
-      return true;
-    } else if (c != '\r') {
+      return {};
+    } else if (c == '\r') {
+      continue;
+    } else if (closed) {
+      return bad_request(place(line),
+                         "column " + std::to_string(cells.size()) +
+                             ": text stands after a closing quote; a quote inside of quotes is "
+                             "written twice (\"\")");
+    } else if (c == '"' && cells.back().empty()) {
+      quoted = true;
+    } else {
       cells.back().push_back(c);
     }
   }
-  return !quoted;
+  if (quoted) return bad_request(place(first_line), "a quote is never closed");
+  return {};
+}
+
+// Two columns of one name would be one field.
+Result<void> check_header(const std::vector<std::string>& header, const std::string& where) {
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    const auto same =
+        std::find(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(i), header[i]);
+    const std::size_t first = static_cast<std::size_t>(same - header.begin());
+    if (first == i) continue;
+    return bad_request(where + ":1", "columns " + std::to_string(first + 1) + " and " +
+                                         std::to_string(i + 1) + " are both called \"" + header[i] +
+                                         "\"; rename one");
+  }
+  return {};
 }
 
 Result<Examples> parse_csv(std::string_view text, const std::string& where,
@@ -146,13 +176,15 @@ Result<Examples> parse_csv(std::string_view text, const std::string& where,
   std::size_t line = 1;
   std::vector<std::string> header;
   std::vector<std::string> cells;
-  if (!read_csv_record(text, at, header, line))
-    return bad_request(where + ":1", "a quote is never closed");
+  if (Result<void> read = read_csv_record(text, where, at, header, line); !read)
+    return read.error();
+  for (std::string& name : header) name = std::string(trim(name));
+  if (Result<void> distinct = check_header(header, where); !distinct) return distinct.error();
   Examples out;
   while (at < text.size() && (!options.limit || out.size() < *options.limit)) {
     const std::string place = where + ":" + std::to_string(line);
-    if (!read_csv_record(text, at, cells, line))
-      return bad_request(place, "a quote is never closed");
+    if (Result<void> read = read_csv_record(text, where, at, cells, line); !read)
+      return read.error();
     if (cells.size() == 1 && trim(cells[0]).empty()) continue;
     if (cells.size() != header.size()) {
       return bad_request(place, "has " + std::to_string(cells.size()) + " cells, the header has " +
@@ -160,7 +192,7 @@ Result<Examples> parse_csv(std::string_view text, const std::string& where,
     }
     Value::Object fields;
     for (std::size_t i = 0; i < cells.size(); ++i)
-      fields.emplace_back(std::string(trim(header[i])), to_utf8(cells[i]));
+      fields.emplace_back(header[i], to_utf8(cells[i]));
     Result<Example> example = make_example(Value::object(std::move(fields)), place, options);
     if (!example) return example.error();
     out.push_back(*std::move(example));
@@ -179,7 +211,7 @@ Result<Examples> parse_jsonl(std::string_view text, const std::string& where,
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty()) continue;
     const std::string place = where + ":" + std::to_string(number);
-    Result<Value> value = Value::parse_json(line, place);
+    Result<Value> value = parse_strict_json(line, place);
     if (!value) return value.error();
     Result<Example> example = make_example(*value, place, options);
     if (!example) return example.error();
@@ -190,7 +222,7 @@ Result<Examples> parse_jsonl(std::string_view text, const std::string& where,
 
 Result<Examples> parse_json(std::string_view text, const std::string& where,
                             const LoadOptions& options) {
-  Result<Value> value = Value::parse_json(text, where);
+  Result<Value> value = parse_strict_json(text, where);
   if (!value) return value.error();
   if (!value->is_list()) return bad_request(where, "expected an array of objects");
   Examples out;

@@ -1,10 +1,14 @@
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "hone/base/text.hpp"
 #include "hone/core/value.hpp"
+
+#include "core/strict_json.hpp"
 
 namespace hone {
 namespace {
@@ -16,6 +20,7 @@ constexpr std::size_t kMaxDepth =
 // second tree.
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
+  explicit Builder(bool is_strict) : is_strict_(is_strict) {}
   bool null() override { return put(Value()); }
   bool boolean(bool value) override { return put(Value(value)); }
   bool number_integer(number_integer_t value) override { return put(Value(std::int64_t{value})); }
@@ -31,7 +36,15 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool start_object(std::size_t) override { return open(true); }
   bool start_array(std::size_t) override { return open(false); }
   bool key(string_t& value) override {
-    open_.back().key = std::move(value);
+    Level& level = open_.back();
+    if (is_strict_ && level.has(value)) {
+      message_ = "the key \"" + shorten(value, 60) + "\" is given twice";
+      const Level& whole = open_.front();
+      repeated_in_ =
+          whole.is_object ? std::string() : "[" + std::to_string(whole.items.size()) + "]";
+      return false;
+    }
+    level.key = std::move(value);
     return true;
   }
   bool end_object() override {
@@ -54,9 +67,16 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   Value take() { return std::move(root_); }
   std::size_t position() const { return position_; }
   const std::string& message() const { return message_; }
+  // Where a refused key stands, if there was one: "[3]" in item 3 of a list, else empty.
+  const std::optional<std::string>& repeated_in() const { return repeated_in_; }
 
  private:
   struct Level {
+    bool has(const std::string& name) const {
+      return std::any_of(fields.begin(), fields.end(),
+                         [&](const auto& field) { return field.first == name; });
+    }
+
     bool is_object = false;
     std::string key;
     Value::Object fields;
@@ -84,10 +104,12 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
+  bool is_strict_;  // no key twice in one object
   std::vector<Level> open_;
   Value root_;
   std::size_t position_ = 0;
   std::string message_;
+  std::optional<std::string> repeated_in_;
 };
 
 // nlohmann words its faults as "[json.exception…] parse error at line 1, column 5: …: what"; the
@@ -204,12 +226,22 @@ void write(std::string& out, const Value& value, int indent, int depth) {
   }
 }
 
+Result<Value> parse(std::string_view text, std::string_view where, bool is_strict) {
+  Builder builder(is_strict);
+  if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return builder.take();
+  if (const auto& item = builder.repeated_in())
+    return bad_request(std::string(where) + *item, builder.message());
+  return bad_request(std::string(where), "not JSON: " + plain_fault(builder.message()));
+}
+
 }  // namespace
 
 Result<Value> Value::parse_json(std::string_view text, std::string_view where) {
-  Builder builder;
-  if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return builder.take();
-  return bad_request(std::string(where), "not JSON: " + plain_fault(builder.message()));
+  return parse(text, where, /*is_strict=*/false);
+}
+
+Result<Value> parse_strict_json(std::string_view text, std::string_view where) {
+  return parse(text, where, /*is_strict=*/true);
 }
 
 std::string Value::to_json(int indent) const {

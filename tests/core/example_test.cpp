@@ -81,6 +81,38 @@ TEST(ExampleCsv, FaultsNameTheLine) {
   EXPECT_EQ(fault_of("a,b\n", DataFormat::csv).message, "holds no examples");
 }
 
+TEST(ExampleCsv, TextAfterAClosingQuoteIsAFault) {
+  EXPECT_EQ(fault_of("a,b\nx,y\nx,\"two\nlines\"b\n", DataFormat::csv).text(),
+            "data:4: column 2: text stands after a closing quote; a quote inside of quotes is "
+            "written twice (\"\")");
+  EXPECT_EQ(fault_of("a\n\"x\" \"y\"\n", DataFormat::csv).where, "data:2");
+  EXPECT_EQ(fault_of("\"a\"b\nx\n", DataFormat::csv).where, "data:1");
+  const Examples empty = parse_examples("a,b\r\n\"\",\"x\"\r\n", DataFormat::csv, "data").value();
+  EXPECT_EQ(empty[0].fields().to_json(), R"({"a": "", "b": "x"})");
+  EXPECT_EQ(fault_of("a\n\"\"x\n", DataFormat::csv).where, "data:2") << "after empty quotes too";
+}
+
+TEST(ExampleCsv, ColumnsOfOneNameAreAFault) {
+  EXPECT_EQ(fault_of("text,label, text\na,b,c\n", DataFormat::csv).text(),
+            "data:1: columns 1 and 3 are both called \"text\"; rename one");
+}
+
+TEST(ExampleJsonl, AKeyGivenTwiceIsAFault) {
+  EXPECT_EQ(fault_of("{\"a\": 1}\n{\"a\": 1, \"b\": 2, \"a\": 3}", DataFormat::jsonl).text(),
+            "data:2: the key \"a\" is given twice");
+  EXPECT_EQ(fault_of(R"({"a": [{"b": 1, "b": 1}]})", DataFormat::jsonl).text(),
+            "data:1: the key \"b\" is given twice");
+  EXPECT_EQ(
+      parse_examples(R"({"a": {"a": 1}, "b": {"a": 2}})", DataFormat::jsonl, "data").value().size(),
+      1U)
+      << "once in each object";
+}
+
+TEST(ExampleJson, AKeyGivenTwiceNamesTheItem) {
+  EXPECT_EQ(fault_of(R"([{"a": 1}, {"b": {"c": 1, "c": 2}}])", DataFormat::json).text(),
+            "data[1]: the key \"c\" is given twice");
+}
+
 TEST(ExampleJson, ReadsAnArrayAndNamesTheItem) {
   EXPECT_EQ(parse_examples("[{\"a\": 1}, {\"a\": 2}]", DataFormat::json, "data").value().size(),
             2U);

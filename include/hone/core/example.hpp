@@ -41,7 +41,8 @@ using Examples = std::vector<Example>;
 // (header line, RFC 4180 quoting; every value a string), chosen by the file's extension. Numbers,
 // labels and lists given as strings are read as the signature's types where a signature is given,
 // and every example must have its fields. A bad_request names file and line: "train.jsonl:17: not
-// JSON: …". An empty file is an error.
+// JSON: …". An empty file is an error, and so is a name given twice: a CSV column, a key of one
+// object.
 struct LoadOptions {
   std::optional<Signature> signature;
   std::optional<std::size_t> limit;  // only the first so many
