@@ -4,9 +4,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace hone {
 namespace {
@@ -97,6 +100,24 @@ TEST_F(FileTest, ReplacesOnlyRegularFilesAndKeepsWhoMayReadThem) {
   ASSERT_TRUE(write_file(folder_ / "x", "new"));
   EXPECT_EQ(fs::status(folder_ / "x").permissions(),
             fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(FileTest, RemovesWhatKilledWritesOfTheSameFileLeftLongAgo) {
+  const auto leave = [&](const std::string& name, std::chrono::minutes age) {
+    ASSERT_TRUE(write_file(folder_ / name, "half")) << name;
+    fs::last_write_time(folder_ / name, fs::file_time_type::clock::now() - age);
+  };
+  leave("x.saving-a1B2c3", std::chrono::minutes(61));
+  const std::vector<std::string> kept = {"y.saving-a1B2c3", "x.saving-a1B2c",    "x.saving-a1B2c34",
+                                         "x.saving-a1B2c.", "x.saving-a1B2c3.b", "x.backup"};
+  for (const std::string& name : kept) leave(name, std::chrono::hours(100));
+  leave("x.saving-d4E5f6", std::chrono::minutes(59));
+  fs::create_symlink(folder_ / "y", folder_ / "x.saving-abcdef");
+  ASSERT_TRUE(write_file(folder_ / "x", "new"));
+  EXPECT_FALSE(fs::exists(folder_ / "x.saving-a1B2c3"));
+  EXPECT_TRUE(fs::exists(folder_ / "x.saving-d4E5f6")) << "somebody may be writing it";
+  EXPECT_TRUE(fs::is_symlink(folder_ / "x.saving-abcdef"));
+  for (const std::string& name : kept) EXPECT_TRUE(fs::exists(folder_ / name)) << name;
 }
 
 TEST_F(FileTest, WritesThroughALink) {

@@ -14,7 +14,8 @@ Result<std::string> read_file(const std::filesystem::path& path);
 
 // Writes all or nothing: into a temporary file beside `path`, flushed to disk, then renamed over
 // it. On any failure (full disk, no permission) the old file is untouched and the temporary one
-// removed.
+// removed. A process killed meanwhile leaves `path`.saving-…; a later write removes those that are
+// an hour old.
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace hone
