@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "hone/base/text.hpp"
+
 namespace hone {
 
 // Least recently used texts go first.
@@ -73,12 +75,19 @@ Result<std::vector<Embedding>> CachedEmbedder::embed(std::span<const std::string
   return out;
 }
 
-void normalize(Embedding& embedding) {
+Result<void> normalize(Embedding& embedding, std::string_view text, const std::string& where) {
+  // The squares of floats do not overflow a double.
   double squares = 0;
   for (const float x : embedding) squares += static_cast<double>(x) * static_cast<double>(x);
-  if (squares <= 0) return;
+  if (!std::isfinite(squares) || squares <= 0) {
+    const std::string what =
+        squares == 0 ? "is all zeros" : "has a number that is none or too large";
+    return bad_reply(where, "the embedding of \"" + shorten(text, 40) + "\" " + what +
+                                ": nothing can be near it; is this an embedding model?");
+  }
   const double scale = 1 / std::sqrt(squares);
   for (float& x : embedding) x = static_cast<float>(static_cast<double>(x) * scale);
+  return {};
 }
 
 }  // namespace hone

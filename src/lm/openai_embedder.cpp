@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -27,8 +28,17 @@ namespace {
 
 constexpr std::size_t kTextsOfAPost = 64;
 
-Result<std::vector<Embedding>> parse_points(const std::string& body, std::size_t texts,
+// JSON has no word for a number that is none: some servers write null.
+float float_of(const Value& number) {
+  const double x = number.is_null() ? std::numeric_limits<double>::quiet_NaN() : number.as_double();
+  const bool fits = std::abs(x) <= static_cast<double>(std::numeric_limits<float>::max());
+  return fits ? static_cast<float>(x) : std::numeric_limits<float>::quiet_NaN();
+}
+
+Result<std::vector<Embedding>> parse_points(const std::string& body,
+                                            std::span<const std::string> asked,
                                             const std::string& where) {
+  const std::size_t texts = asked.size();
   const Error fault = temporary(where, "answered with no list of " + std::to_string(texts) +
                                            (texts == 1 ? " embedding" : " embeddings"));
   const Result<Value> json = Value::parse_json(body, where);
@@ -46,10 +56,11 @@ Result<std::vector<Embedding>> parse_points(const std::string& body, std::size_t
       return fault;
     Embedding& point = points[static_cast<std::size_t>(at)];
     for (const Value& number : numbers.as_list()) {
-      if (!number.is_number() || !std::isfinite(number.as_double())) return fault;
-      point.push_back(static_cast<float>(number.as_double()));
+      if (!number.is_number() && !number.is_null()) return fault;
+      point.push_back(float_of(number));
     }
-    normalize(point);
+    const std::string& text = asked[static_cast<std::size_t>(at)];
+    if (Result<void> sound = normalize(point, text, where); !sound) return sound.error();
   }
   const bool is_even = std::ranges::all_of(points, [&](const Embedding& point) {
     return !point.empty() && point.size() == points.front().size();
@@ -69,7 +80,7 @@ class EmbeddingBatch final : public http::Poster {
           Value::object({{"model", connection.options.model},
                          {"input", Value::list(Value::List(part.begin(), part.end()))}});
       bodies_.push_back(body.to_json());
-      sizes_.push_back(part.size());
+      texts_.push_back(part);
     }
     parts_.resize(bodies_.size());
   }
@@ -94,7 +105,7 @@ class EmbeddingBatch final : public http::Poster {
   Post post(std::size_t index, std::size_t) override { return {url_, bodies_[index]}; }
   Hash identity(std::size_t index) const override { return hash_of(bodies_[index]); }
   void take(std::size_t index, const std::string& body) override {
-    parts_[index] = parse_points(body, sizes_[index], connection_.where);
+    parts_[index] = parse_points(body, texts_[index], connection_.where);
   }
   bool has_other_form(std::size_t, const http::Answer&) override { return false; }
   void fail(std::size_t index, Error error) override {
@@ -105,7 +116,7 @@ class EmbeddingBatch final : public http::Poster {
   const OpenAiConnection& connection_;
   const std::string& url_;
   std::vector<std::string> bodies_;
-  std::vector<std::size_t> sizes_;
+  std::vector<std::span<const std::string>> texts_;  // of each post
   std::vector<std::optional<Result<std::vector<Embedding>>>> parts_;
 };
 

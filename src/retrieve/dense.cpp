@@ -47,6 +47,10 @@ std::optional<std::string> from_base64(std::string_view text) {
   return out;
 }
 
+bool is_finite(const std::vector<float>& point) {
+  return std::ranges::all_of(point, [](float x) { return std::isfinite(x); });
+}
+
 }  // namespace
 
 Result<DenseRetriever> DenseRetriever::make(std::span<const std::vector<float>> points,
@@ -59,6 +63,11 @@ Result<DenseRetriever> DenseRetriever::make(std::span<const std::vector<float>> 
   for (const std::vector<float>& point : points) {
     if (point.size() != index.mean_.size())
       return bad_request("dense retriever", "the points have different dimensions");
+    if (!is_finite(point)) {
+      const std::ptrdiff_t number = &point - points.data();
+      return bad_request("dense retriever", "point " + std::to_string(number) +
+                                                " (from 0) has a number that is not finite");
+    }
     if (points.size() < kFewestToCentre) continue;
     for (std::size_t d = 0; d < point.size(); ++d)
       index.mean_[d] += point[d] / static_cast<float>(points.size());
@@ -100,6 +109,8 @@ Result<std::vector<Hit>> DenseRetriever::search(const std::string& query, std::s
                                               " dimensions, the texts " +
                                               std::to_string(mean_.size()));
   }
+  if (!is_finite(*point))
+    return bad_request("dense retriever", "the query has a number that is not finite");
   double squares = 0;
   for (std::size_t d = 0; d < mean_.size(); ++d) {
     float& x = (*point)[d];
@@ -143,7 +154,7 @@ Result<DenseRetriever> DenseRetriever::from_json(const Value& json, std::string_
   if (!bytes || bytes->empty() || bytes->size() % sizeof(float) != 0) return fault;
   index.mean_.resize(bytes->size() / sizeof(float));
   std::memcpy(index.mean_.data(), bytes->data(), bytes->size());
-  if (!std::ranges::all_of(index.mean_, [](float x) { return std::isfinite(x); })) return fault;
+  if (!is_finite(index.mean_)) return fault;
   for (const Value& point : points.as_list()) {
     const std::optional<std::string> row =
         point.is_string() ? from_base64(point.as_string()) : std::nullopt;

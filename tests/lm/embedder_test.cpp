@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <thread>
 
 namespace hone {
@@ -85,12 +86,25 @@ TEST(CachedEmbedder, ConcurrentCallersGetTheirOwn) {
 
 TEST(Normalize, GivesUnitLength) {
   Embedding point = {3, 4};
-  normalize(point);
+  ASSERT_TRUE(normalize(point, "text", "model"));
   EXPECT_NEAR(point[0], 0.6, 1e-6);
   EXPECT_NEAR(point[1], 0.8, 1e-6);
-  Embedding zero = {0, 0};
-  normalize(zero);
-  EXPECT_EQ(zero, (Embedding{0, 0}));
+  Embedding large = {std::numeric_limits<float>::max(), 0, std::numeric_limits<float>::max()};
+  ASSERT_TRUE(normalize(large, "text", "model"));
+  EXPECT_NEAR(large[0], std::sqrt(0.5), 1e-6);
+}
+
+TEST(Normalize, RefusesWhatHasNoDirection) {
+  for (const Embedding& odd :
+       {Embedding{0, 0}, Embedding{1, std::nanf("")}, Embedding{1, -HUGE_VALF}}) {
+    Embedding point = odd;
+    const Result<void> refused = normalize(point, "My invoice is wrong, and the next", "model");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::bad_reply);
+    EXPECT_EQ(refused.error().where, "model");
+    EXPECT_NE(refused.error().message.find("My invoice"), std::string::npos)
+        << refused.error().text();
+  }
 }
 
 }  // namespace

@@ -106,6 +106,20 @@ TEST_F(OpenAiEmbedding, RefusalsAndOddAnswersAreErrors) {
   EXPECT_THAT(refused.error().text(), HasSubstr("no such model"));
 }
 
+TEST_F(OpenAiEmbedding, PointsWithoutADirectionAreBadReplies) {
+  for (const char* numbers : {"[0, 0]", "[1e300, 1]", "[null, 1]"}) {
+    HttpTestServer server([&](const HttpRequest&) {
+      return HttpResponse{.body = R"({"data":[{"index":1,"embedding":)" + std::string(numbers) +
+                                  R"(},{"index":0,"embedding":[1, 0]}]})"};
+    });
+    const std::vector<std::string> texts = {"good", "My invoice is wrong"};
+    const auto failed = open(server.url())->embed(texts, {});
+    ASSERT_FALSE(failed) << numbers;
+    EXPECT_EQ(failed.error().kind, ErrorKind::bad_reply) << numbers;
+    EXPECT_THAT(failed.error().text(), HasSubstr("\"My invoice is wrong\""));
+  }
+}
+
 TEST_F(OpenAiEmbedding, StopsWhenAsked) {
   HttpTestServer server(points_answer);
   std::stop_source stop;

@@ -22,7 +22,7 @@ class LastDigits final : public Embedder {
     for (const std::string& text : texts) {
       Embedding point(10, 0.1F);
       point[static_cast<std::size_t>(text.back() - '0')] = 1;
-      normalize(point);
+      if (Result<void> sound = normalize(point, text, identity_); !sound) return sound.error();
       points.push_back(std::move(point));
     }
     return points;

@@ -83,6 +83,12 @@ TEST(DenseRetriever, SaysWhatIsWrong) {
   EXPECT_THAT(missing.error().text(), HasSubstr("'e'"));
   const std::vector<std::vector<float>> longer = {{1, 0, 0}};
   EXPECT_FALSE(index.search("0", 1, embed_from(longer)));
+  const float none = std::nanf("");
+  const auto odd = DenseRetriever::make(std::vector<std::vector<float>>{{1, 0}, {none, 1}}, "e");
+  ASSERT_FALSE(odd);
+  EXPECT_THAT(odd.error().text(), HasSubstr("point 1"));
+  const std::vector<std::vector<float>> no_query = {{none, 0}};
+  EXPECT_FALSE(index.search("0", 1, embed_from(no_query)));
   const auto failing = index.search("0", 1, [](const std::string&) -> Result<std::vector<float>> {
     return temporary("server", "is away");
   });

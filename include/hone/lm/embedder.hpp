@@ -6,6 +6,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/base/result.hpp"
@@ -45,7 +46,8 @@ class CachedEmbedder final : public Embedder {
   std::unique_ptr<Memory> memory_;
 };
 
-// Scaled to unit length; a zero vector stays one.
-void normalize(Embedding& embedding);
+// Scales to unit length what a model gave for `text`. A number that is not finite, or nothing but
+// zeros, has no direction: a bad_reply of `where` with the text's beginning.
+Result<void> normalize(Embedding& embedding, std::string_view text, const std::string& where);
 
 }  // namespace hone

@@ -20,7 +20,8 @@ namespace hone {
 // text and dimension.
 class DenseRetriever final : public Retriever {
  public:
-  // `embedder` says whose points these are. bad_request unless all have one dimension, above 0.
+  // `embedder` says whose points these are. bad_request unless all have one dimension, above 0,
+  // and finite numbers.
   static Result<DenseRetriever> make(std::span<const std::vector<float>> points,
                                      std::string embedder);
 

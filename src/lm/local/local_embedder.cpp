@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -92,7 +91,7 @@ Result<Embedding> LocalEmbedder::State::embed(const std::string& text) {
   if (tokens.size() > options.most_tokens) tokens.resize(options.most_tokens);
   const auto size = static_cast<std::size_t>(llama_model_n_embd_out(model.get()));
   Embedding point(size, 0.0F);
-  if (tokens.empty()) return point;
+  if (tokens.empty()) return point;  // a text of nothing is near nothing
   local::LogCapture log;
   const llama_batch batch =
       llama_batch_get_one(tokens.data(), static_cast<std::int32_t>(tokens.size()));
@@ -105,9 +104,7 @@ Result<Embedding> LocalEmbedder::State::embed(const std::string& text) {
     return internal_error(identity, "the model gave no embedding: " + log.text("it has none"));
   }
   std::copy_n(pooled, size, point.begin());
-  if (!std::ranges::all_of(point, [](float x) { return std::isfinite(x); }))
-    return internal_error(identity, "the model gave an embedding that is not finite");
-  normalize(point);
+  if (Result<void> sound = normalize(point, text, identity); !sound) return sound.error();
   return point;
 }
 
