@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <unordered_set>
@@ -81,11 +82,12 @@ Result<Examples> load_split(const TaskSpec& task, Split split, const Signature& 
   Examples all;
   for (const fs::path& file : spec.files) {
     LoadOptions options{.signature = signature, .limit = std::nullopt};
-    if (spec.limit) options.limit = *spec.limit - all.size();
+    // A file beyond the limit is begun too: one that is not there or holds no examples is a slip.
+    if (spec.limit) options.limit = std::max<std::size_t>(1, *spec.limit - all.size());
     Result<Examples> loaded = load_examples(file, options);
     if (!loaded) return loaded.error();
     all.insert(all.end(), loaded->begin(), loaded->end());
-    if (spec.limit && all.size() >= *spec.limit) break;
+    if (spec.limit && all.size() > *spec.limit) all.pop_back();
   }
   return all;
 }

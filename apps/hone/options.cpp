@@ -69,7 +69,8 @@ constexpr const char* kModelHelp =
     "smollm2 (or another name of `hone models list`), gguf:PATH, or openai:URL#MODEL";
 
 void add_model_settings(CLI::App& app, ModelSettings& settings) {
-  app.add_option("--retries", settings.retries, "More tries of a call a server failed (default 5)");
+  app.add_option("--retries", settings.retries, "More tries of a call a server failed (default 5)")
+      ->check(CLI::Range(0, 100));
   app.add_option("--context", settings.context, "Tokens a local model's cache holds")
       ->check(CLI::Range(std::size_t{0}, std::size_t{1} << 24U));
   app.add_option(

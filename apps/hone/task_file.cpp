@@ -31,15 +31,25 @@ Racing racing_from(TableReader& table) {
   return table.flag("race").value_or(true) ? Racing::on : Racing::off;
 }
 
+// None where nothing or a fault stands.
+std::optional<std::size_t> limit_from(TableReader& table, const std::string& key,
+                                      const std::string& place) {
+  const std::optional<std::int64_t> count = table.whole(key);
+  if (!count) return std::nullopt;
+  if (*count == 0) {
+    table.fault(place + ": expected a whole number from 1, got 0");
+    return std::nullopt;
+  }
+  return static_cast<std::size_t>(*count);
+}
+
 void read_data(const Value& table, const fs::path& folder, TaskSpec& task, FileFaults& faults) {
   TableReader data(table, "data");
   const Value limit = data.raw("limit");
   TableReader limits(limit.is_object() ? limit : Value(), "data.limit");
   if (limit.is_int()) {
-    const std::optional<std::int64_t> all = data.whole("limit");
-    for (const Split split : kSplits) {
-      if (all) task.split(split).limit = static_cast<std::size_t>(*all);
-    }
+    const std::optional<std::size_t> all = limit_from(data, "limit", "data.limit");
+    for (const Split split : kSplits) task.split(split).limit = all;
   } else if (!limit.is_null() && !limit.is_object()) {
     data.fault("data.limit: expected a number or a table such as {train = 100}");
   }
@@ -47,9 +57,9 @@ void read_data(const Value& table, const fs::path& folder, TaskSpec& task, FileF
     for (const std::string& file : data.texts(to_string(split))) {
       task.split(split).files.push_back(folder / file);
     }
-    if (const auto count = limits.whole(to_string(split))) {
-      task.split(split).limit = static_cast<std::size_t>(*count);
-    }
+    const char* name = to_string(split);
+    if (const auto count = limit_from(limits, name, "data.limit." + std::string(name)))
+      task.split(split).limit = count;
   }
   faults.add(limits);
   faults.add(data);

@@ -1,6 +1,7 @@
 #include "hone/task_spec.hpp"
 
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "hone/base/text.hpp"
@@ -26,9 +27,12 @@ Result<void> apply_limit(const std::string& text, TaskSpec& task) {
     for (const Split split : kSplits) task.split(split).limit = *count;
     return {};
   }
+  std::set<std::string> said;
   for (const std::string& part : split(text, ',')) {
     const std::size_t equals = part.find('=');
     const std::string name(trim(part.substr(0, equals)));
+    if (!said.insert(name).second)
+      return bad_request(where, "the split \"" + name + "\" is named twice; give it one number");
     bool known = false;
     for (const Split which : kSplits) {
       if (name != to_string(which)) continue;

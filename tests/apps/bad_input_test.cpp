@@ -202,6 +202,34 @@ TEST_F(CommandBadInput, NarrowingToWhatIsOutsideTheDomain) {
 TEST_F(CommandBadInput, LimitOfAnUnknownSplit) {
   expect_refused(optimize_with("--limit", "tran=5"), {"tran", "train"});
   expect_refused(optimize_with("--limit", "train=0"), {"--limit"});
+  write_text(folder_ / "task.toml", "[data]\nlimit = 0\n");
+  expect_refused({"optimize", path("task.toml")}, {"data.limit: ", "from 1"});
+  write_text(folder_ / "task.toml", "[data]\nlimit = {val = 0}\n");
+  expect_refused({"optimize", path("task.toml")}, {"data.limit.val: ", "from 1"});
+}
+
+TEST_F(CommandBadInput, LimitOfASplitNamedTwice) {
+  expect_refused(optimize_with("--limit", "train=3,val=2, train=4"),
+                 {"--limit", "\"train\"", "twice"});
+}
+
+TEST_F(CommandBadInput, FilesBeyondTheLimitAreOpenedToo) {
+  Words words = optimize_with("--limit", "train=4");
+  words.insert(words.end(), {"--train", path("none.jsonl")});
+  expect_refused(words, {"none.jsonl"});
+  write_text(folder_ / "more.jsonl", "no example\n");
+  words.back() = path("more.jsonl");
+  expect_refused(words, {"more.jsonl:1"});
+  EXPECT_EQ(server_.request_count(), 0U);
+  write_text(folder_ / "more.jsonl", "{\"text\": \"d is good\", \"label\": \"positive\"}\n");
+  words.insert(words.end(), {"--json", "--quiet"});
+  const Finished finished = run_hone(words);
+  EXPECT_EQ(finished.code, 0) << finished.err;
+}
+
+TEST_F(CommandBadInput, RetriesBeyondReason) {
+  expect_refused(optimize_with("--retries", "101"), {"--retries", "100"});
+  expect_refused(optimize_with("--retries", "-1"), {"--retries"});
 }
 
 TEST_F(CommandBadInput, FaultsOfATaskFileAllAtOnce) {
