@@ -281,11 +281,10 @@ TEST_F(CommandTest, StopBeforeAnyResult) {
 }
 
 TEST_F(CommandTest, StopKeepsTheBestSoFar) {
-  Gate reached;
   answer_with([&](const HttpRequest& request) {
     if (request.json().get("messages").size() >
         2) {  // a candidate's demos: the baseline is measured
-      reached.open();
+      reached_.open();
       gate_.wait();
     }
     return review_answer(request);
@@ -294,7 +293,7 @@ TEST_F(CommandTest, StopKeepsTheBestSoFar) {
   words.insert(words.begin(), HONE_COMMAND);
   words.push_back("--json");
   ChildProcess child(words);
-  reached.wait();
+  reached_.wait();
   child.signal(SIGTERM);
   ASSERT_TRUE(child.wait_for_error_text("stopping"));
   gate_.open();

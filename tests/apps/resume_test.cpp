@@ -210,15 +210,14 @@ TEST_F(StudyResume, TwoProcessesShareOneStudy) {
   const std::size_t single = served_;
   served_ = 0;
   // The first is held in the middle of its search until the second is through.
-  Gate held;
-  on_request([&](std::size_t number) {
+  on_request([this, single](std::size_t number) {
     if (number == single / 2) {
-      held.open();
+      reached_.open();
       gate_.wait();
     }
   });
   ChildProcess first(command("mipro", "two.db", "first.hone.json"));
-  held.wait();
+  reached_.wait();
   ChildProcess second(command("mipro", "two.db", "second.hone.json"));
   const Finished second_end = second.wait();
   ASSERT_EQ(second_end.code, 0) << second_end.err;

@@ -58,6 +58,11 @@ class ReviewTask : public testing::Test {
     write_split("val", "b", 6);
     write_split("test", "c", 6);
   }
+  // Before a test's own members go, which its answers use.
+  void TearDown() override {
+    gate_.open();
+    server_.stop();
+  }
   ~ReviewTask() override {
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
@@ -140,7 +145,9 @@ class ReviewTask : public testing::Test {
 
   std::mutex answer_mutex_;
   Handler answer_ = review_answer;
-  Gate gate_;  // for an answer to wait at; lives longer than the server's threads
+  // Live longer than the server's threads.
+  Gate gate_;     // for an answer to wait at
+  Gate reached_;  // opened by an answer that waits
   HttpTestServer server_;
 };
 

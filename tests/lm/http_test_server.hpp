@@ -65,8 +65,13 @@ class HttpTestServer {
     acceptor_ = std::jthread([this] { accept_loop(); });
   }
 
-  ~HttpTestServer() {
-    stopping_ = true;
+  ~HttpTestServer() { stop(); }
+  HttpTestServer(const HttpTestServer&) = delete;
+  HttpTestServer& operator=(const HttpTestServer&) = delete;
+
+  // Returns when no handler runs any more, and none will.
+  void stop() {
+    if (stopping_.exchange(true)) return;
     ::shutdown(listener_, SHUT_RDWR);
     acceptor_.join();
     ::close(listener_);
@@ -77,8 +82,6 @@ class HttpTestServer {
     threads_.clear();
     for (const int socket : sockets_) ::close(socket);
   }
-  HttpTestServer(const HttpTestServer&) = delete;
-  HttpTestServer& operator=(const HttpTestServer&) = delete;
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   std::vector<HttpRequest> requests() const {
