@@ -335,6 +335,7 @@ class Run {
       if (prepared_.log) {
         CacheOptions options;
         options.file = prepared_.log->file();
+        options.file_kind = "study log";
         Result<std::unique_ptr<CachedLm>> cached = CachedLm::open(
             std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &lm), std::move(options));
         if (!cached) return cached.error();

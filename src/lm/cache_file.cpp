@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::int64_t kVersion = 1;
 constexpr int kBusyMilliseconds = 3000;
-constexpr std::string_view kKind = "cache";
 
 }  // namespace
 
@@ -57,19 +56,20 @@ bool CacheFile::State::save_one(const Hash& hash, LmReply& reply) const {
 CacheFile::CacheFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
 CacheFile::~CacheFile() = default;
 
-Result<std::unique_ptr<CacheFile>> CacheFile::open(const std::filesystem::path& path) {
-  Result<sqlite::File> file = sqlite::open(path, kKind, sqlite::Access::write, kBusyMilliseconds);
+Result<std::unique_ptr<CacheFile>> CacheFile::open(const std::filesystem::path& path,
+                                                   std::string_view kind) {
+  Result<sqlite::File> file = sqlite::open(path, kind, sqlite::Access::write, kBusyMilliseconds);
   if (!file) return file.error();
   auto state = std::make_unique<State>();
   state->file = *std::move(file);
   sqlite3* database = state->file.database.get();
   const std::optional<std::int64_t> version = sqlite::number(database, "PRAGMA user_version");
-  if (!version) return sqlite::trouble(path, kKind, database);
+  if (!version) return sqlite::trouble(path, kind, database);
   if (*version > kVersion) {
-    return bad_request(path.string(), "was made by a newer hone (cache version " +
-                                          std::to_string(*version) + ", this one knows " +
-                                          std::to_string(kVersion) +
-                                          "); update hone, or name another file");
+    return bad_request(path.string(),
+                       "was made by a newer hone (version " + std::to_string(*version) +
+                           " of its replies, this one knows " + std::to_string(kVersion) +
+                           "); update hone, or name another file");
   }
   if (!state->file.read_only) {
     const std::string set_up =
@@ -77,15 +77,15 @@ Result<std::unique_ptr<CacheFile>> CacheFile::open(const std::filesystem::path& 
         "CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT "
         "ROWID;" +
         sqlite::mark_sql() + "PRAGMA user_version = " + std::to_string(kVersion) + "; COMMIT;";
-    if (!sqlite::run(database, set_up.c_str())) return sqlite::trouble(path, kKind, database);
+    if (!sqlite::run(database, set_up.c_str())) return sqlite::trouble(path, kind, database);
     state->save =
         sqlite::prepare(database, "INSERT OR IGNORE INTO reply (key, json) VALUES (?1, ?2)");
     state->replace =
         sqlite::prepare(database, "INSERT OR REPLACE INTO reply (key, json) VALUES (?1, ?2)");
-    if (!state->save || !state->replace) return sqlite::trouble(path, kKind, database);
+    if (!state->save || !state->replace) return sqlite::trouble(path, kind, database);
   }
   state->find = sqlite::prepare(database, "SELECT json FROM reply WHERE key = ?1");
-  if (!state->find) return sqlite::trouble(path, kKind, database);
+  if (!state->find) return sqlite::trouble(path, kind, database);
   return std::unique_ptr<CacheFile>(new CacheFile(std::move(state)));
 }
 

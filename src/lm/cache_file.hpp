@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,9 @@ namespace hone {
 // be written is read only: nothing can be saved.
 class CacheFile {
  public:
-  static Result<std::unique_ptr<CacheFile>> open(const std::filesystem::path& path);
+  // `kind` is what messages call the file.
+  static Result<std::unique_ptr<CacheFile>> open(const std::filesystem::path& path,
+                                                 std::string_view kind);
   ~CacheFile();
 
   // One entry a key: the reply or nothing. What cannot be read counts into `failures` and is

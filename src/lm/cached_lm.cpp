@@ -245,7 +245,7 @@ Result<std::unique_ptr<CachedLm>> CachedLm::open(std::shared_ptr<const Lm> inner
                                                  CacheOptions options) {
   auto cache = std::make_unique<ResponseCache>(std::move(inner), options.max_bytes);
   if (options.file) {
-    Result<std::unique_ptr<CacheFile>> file = CacheFile::open(*options.file);
+    Result<std::unique_ptr<CacheFile>> file = CacheFile::open(*options.file, options.file_kind);
     if (!file) return file.error();
     cache->file = *std::move(file);
   }

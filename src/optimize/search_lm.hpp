@@ -22,7 +22,7 @@ class SearchLm {
                                                 std::optional<std::filesystem::path> file) {
     Result<std::unique_ptr<CachedLm>> cached =
         CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
-                       {kCacheBytes, std::move(file)});
+                       {kCacheBytes, std::move(file), "study log"});
     if (!cached) return cached.error();
     return std::unique_ptr<SearchLm>(new SearchLm(*std::move(cached), meter, price));
   }

@@ -1,4 +1,6 @@
 // A study outlives its process: killed at any moment, shared by two, on a disk that is full.
+#include <sqlite3.h>
+
 #include <algorithm>
 #include <atomic>
 #include <csignal>
@@ -257,6 +259,34 @@ TEST_F(StudyResume, AFullDiskIsToldAndTheSearchGoesOn) {
   // With room again, the same command fills in what is missing.
   ASSERT_EQ(run(command("mipro", "full.db", "full.hone.json")).code, 0);
   expect_sound_log("full.db");
+}
+
+// A study log of a version and nothing else, in pages so large that each write counts.
+void write_large_paged_log(const fs::path& path) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database,
+                         "PRAGMA page_size = 65536; PRAGMA application_id = 0x686F6E65;"
+                         "CREATE TABLE study_version (version INTEGER NOT NULL);"
+                         "INSERT INTO study_version VALUES (1);",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(database);
+}
+
+TEST_F(StudyResume, ADiskFullFromTheStartIsToldOfTheStudyLog) {
+  // Less leaves no room for the entries, more leaves some for replies too.
+  for (const char* kilobytes : {"160", "256", "320"}) {
+    write_large_paged_log(folder_ / "full.db");
+    Words words = {"bash", "-c", std::string("ulimit -f ") + kilobytes + "; exec \"$0\" \"$@\""};
+    for (const std::string& word : command("mipro", "full.db", "full.hone.json"))
+      words.push_back(word);
+    const Finished finished = run(words);
+    EXPECT_EQ(finished.code, 2) << kilobytes << ": " << finished.err;
+    EXPECT_NE(finished.err.find("full.db: cannot be used as a study log"), std::string::npos)
+        << kilobytes << ": " << finished.err;
+    forget("full.db", "full.hone.json");
+  }
 }
 
 TEST_F(StudyResume, ALogThatMayOnlyBeReadIsReadAndTold) {

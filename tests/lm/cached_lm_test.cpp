@@ -330,6 +330,14 @@ TEST(CachedLm, ADamagedFileIsAClearErrorAndLeftAlone) {
   EXPECT_EQ(read_file(folder / "cache.db").value(), bytes);
 }
 
+TEST(CachedLm, FaultsOfTheFileCallItWhatItIsToTheCaller) {
+  const tests::TemporaryFolder folder;
+  write_file(folder / "study.db", std::string(5000, 'x')).value();
+  const auto lm = CachedLm::open(echo(), {.file = folder / "study.db", .file_kind = "study log"});
+  ASSERT_FALSE(lm.ok());
+  EXPECT_THAT(lm.error().text(), AllOf(HasSubstr("no study log"), Not(HasSubstr("cache"))));
+}
+
 TEST(CachedLm, AFileOfANewerVersionIsAClearError) {
   const tests::TemporaryFolder folder;
   (void)open(echo(), {.file = folder / "cache.db"});

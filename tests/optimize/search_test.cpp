@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "hone/base/file.hpp"
 #include "hone/optimize/optimize.hpp"
 #include "hone/store/study.hpp"
 #include "hone/testing/planted_task.hpp"
@@ -45,6 +48,34 @@ TEST(Search, AsksTheModelOncePerDistinctRequest) {
   ASSERT_TRUE(search->evaluate(with_demo_count(*search, 3), "the same again"));
   EXPECT_EQ(lm.calls(), calls);
   EXPECT_EQ(search->trials().size(), 1U);
+}
+
+// Of a file that holds something else.
+class StrangeLog final : public StudyLog {
+ public:
+  explicit StrangeLog(std::filesystem::path path) : path_(std::move(path)) {}
+  Result<bool> append(std::string_view, std::string_view, const Value&) override { return true; }
+  Result<std::vector<StudyRecord>> records(std::string_view) const override {
+    return std::vector<StudyRecord>();
+  }
+  std::optional<std::filesystem::path> file() const override { return path_; }
+  bool is_read_only() const override { return false; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+TEST(Search, TroubleWithRepliesInAStudyLogIsToldOfTheStudyLog) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "strange.db";
+  write_file(path, std::string(5000, 'x')).value();
+  StrangeLog log(path);
+  const ScriptedLm lm = demo_hungry_lm();
+  SearchOptions options;
+  options.log = &log;
+  const auto search = Search::make(parity_program(), parity_task(), lm, options);
+  std::filesystem::remove(path);
+  ASSERT_FALSE(search);
+  EXPECT_NE(search.error().text().find("no study log"), std::string::npos) << search.error().text();
 }
 
 TEST(Search, NeverGoesOverTheCallBudget) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "hone/lm/lm.hpp"
@@ -22,6 +23,8 @@ struct CacheOptions {
   // An SQLite file that outlives the process and may be shared by several; made when it is not
   // there.
   std::optional<std::filesystem::path> file;
+  // What messages call the file; a study log keeps replies too.
+  std::string file_kind = "cache";
 };
 
 // Since the cache was opened. Every request is in exactly one of the first four.
