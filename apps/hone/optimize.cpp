@@ -469,6 +469,10 @@ class Run {
     report_.front = front_rows(optimized);
     if (optimized.best.excess > 0)
       progress_.notice("no trial stayed within the limits; the one least beyond them is kept");
+    for (const std::string& formula : report_.goals.without_value(optimized.best.measures)) {
+      progress_.notice("\"" + formula +
+                       "\" has no value for the winner either: it did not help to choose it");
+    }
     report_.stop_reason = optimized.stop_reason;
     report_.out = prepared_.out;
     report_.next = next_command(prepared_);

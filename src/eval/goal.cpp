@@ -212,6 +212,17 @@ bool Goals::uses(Quantity quantity) const {
   return std::find(all.begin(), all.end(), quantity) != all.end();
 }
 
+std::vector<std::string> Goals::without_value(const Measures& measures) const {
+  std::vector<std::string> out;
+  for (const Goal& goal : goals) {
+    if (!std::isfinite(goal.value(measures))) out.push_back(goal.text());
+  }
+  for (const GoalLimit& limit : within) {
+    if (!std::isfinite(limit.value(measures))) out.push_back(limit.text());
+  }
+  return out;
+}
+
 std::vector<Quantity> Goals::axes() const {
   std::vector<Quantity> out = {Quantity::score};
   for (const Goal& goal : goals) add_new(out, goal.quantities());

@@ -43,8 +43,11 @@ class GoalParser {
     } else if (word != "maximize") {
       at_ = start;
     }
+    peek();
+    const std::size_t formula = at_;
     sum(out);
     if (!fault_ && peek() != '\0') fail("expected an operator or the end");
+    need_quantity(out, formula);
     if (fault_) return *fault_;
     out.text_ = std::string(trim(text_));
     return out;
@@ -52,9 +55,12 @@ class GoalParser {
 
   Result<GoalLimit> limit() {
     Goal formula;
+    peek();
+    const std::size_t start = at_;
     sum(formula);
     const char sign = peek();
     if (!fault_ && sign != '<' && sign != '>') fail("expected '<' or '>'");
+    need_quantity(formula, start);
     if (fault_) return *fault_;
     ++at_;
     if (at_ < text_.size() && text_[at_] == '=') ++at_;
@@ -101,6 +107,12 @@ class GoalParser {
                     message + "\n  " + std::string(text_) + "\n  " + std::string(place, ' ') + "^");
   }
 
+  // Numbers alone are the same of every program.
+  void need_quantity(const Goal& formula, std::size_t start) {
+    if (fault_ || !formula.quantities().empty()) return;
+    fail_at(start, "names nothing that is measured (there: " + join(quantity_names(), ", ") + ")");
+  }
+
   void sum(Goal& out) {
     product(out);
     for (char sign = peek(); !fault_ && (sign == '+' || sign == '-'); sign = peek()) {
@@ -110,11 +122,24 @@ class GoalParser {
     }
   }
 
+  // Whether the steps from `first` on, which are a formula of their own, are numbers that make 0.
+  static bool is_always_zero(const Goal& whole, std::size_t first) {
+    Goal part;
+    part.steps_.assign(whole.steps_.begin() + static_cast<std::ptrdiff_t>(first),
+                       whole.steps_.end());
+    return part.quantities().empty() && part.value({}) == 0;
+  }
+
   void product(Goal& out) {
     factor(out);
     for (char sign = peek(); !fault_ && (sign == '*' || sign == '/'); sign = peek()) {
       ++at_;
+      peek();
+      const std::size_t start = at_;
+      const std::size_t before = out.steps_.size();
       factor(out);
+      if (fault_) return;
+      if (sign == '/' && is_always_zero(out, before)) fail_at(start, "divides by 0");
       out.steps_.push_back({sign == '*' ? Goal::Operator::multiply : Goal::Operator::divide});
     }
   }

@@ -186,7 +186,13 @@ Result<Trial> Search::evaluate_baseline() {
   state_->measure(student);
   if (student.front().met() == 0) return stopped("search", stop_reason());
   if (const std::optional<Error> error = student.front().common_error()) return *error;
-  return state_->finish(student.front(), hash_of("baseline"), true);
+  const Trial& trial = state_->finish(student.front(), hash_of("baseline"), true);
+  for (const std::string& formula : state_->task.goals.without_value(trial.measures)) {
+    notice("\"" + formula +
+           "\" has no value for the program that came in (it divides by 0): what has none counts "
+           "as worse than anything else");
+  }
+  return trial;
 }
 
 void Search::run_off() {

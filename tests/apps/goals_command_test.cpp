@@ -81,9 +81,22 @@ TEST_F(GoalsCommandTest, LimitsKeepOutWhatIsBeyondThem) {
   EXPECT_NE(beyond.err.find("no trial stayed within"), std::string::npos) << beyond.err;
 }
 
+TEST_F(GoalsCommandTest, AGoalThatNeverHasAValueIsTold) {
+  const Finished finished =
+      run_hone(with_goals({"--goal", "score / (lm_calls - 1)", "--json", "--quiet"}));
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_NE(
+      finished.err.find("\"score / (lm_calls - 1)\" has no value for the program that came in"),
+      std::string::npos)
+      << finished.err;
+  EXPECT_NE(finished.err.find("has no value for the winner"), std::string::npos) << finished.err;
+}
+
 TEST_F(GoalsCommandTest, BadGoalsPointAtTheCharacter) {
   expect_refused(optimize_with("--goal", "score - 0.1*tokns"), {"column 13", "tokens", "^"});
   expect_refused(optimize_with("--within", "latency_ms 200"), {"column 12", "'<'"});
+  expect_refused(optimize_with("--goal", "1/0"), {"column 3", "divides by 0"});
+  expect_refused(optimize_with("--goal", "0.5"), {"column 1", "prompt_tokens"});
   expect_refused(optimize_with("--goal", "minimize money"), {"money", "no prices"});
   EXPECT_EQ(server_.request_count(), 0U);
 }

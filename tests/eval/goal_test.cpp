@@ -27,8 +27,8 @@ double value(const char* text, const Measures& measures = kCheap) {
 TEST(Goal, IsAFormulaOverQuantities) {
   EXPECT_DOUBLE_EQ(value("score - 0.1*prompt_tokens/1000"), 0.8 - 0.02);
   EXPECT_DOUBLE_EQ(value("-(tokens + 2 * lm_calls) / 4 - -1"), -(210 + 2) / 4.0 + 1);
-  EXPECT_DOUBLE_EQ(value("10 - 4 - 3"), 3);
-  EXPECT_DOUBLE_EQ(value("16 / 4 / 2"), 2);
+  EXPECT_DOUBLE_EQ(value("10*lm_calls - 4 - 3"), 3);
+  EXPECT_DOUBLE_EQ(value("16*lm_calls / 4 / 2"), 2);
   EXPECT_DOUBLE_EQ(value("minimize money*1e1"), 5);
   EXPECT_DOUBLE_EQ(value("maximize latency_ms"), 100);
 }
@@ -44,7 +44,7 @@ TEST(Goal, HasADirection) {
 
 TEST(Goal, KnowsWhetherItsMeanIsTheValueOfTheMeans) {
   for (const char* text :
-       {"score", "score - 0.1*tokens", "(score + money) / 2", "3", "2*(1-score)"})
+       {"score", "score - 0.1*tokens", "(score + money) / 2", "score + 3", "2*(1-score)"})
     EXPECT_TRUE(Goal::parse(text).value().is_additive()) << text;
   for (const char* text : {"score / tokens", "score * score", "1 / money", "score - tokens*tokens"})
     EXPECT_FALSE(Goal::parse(text).value().is_additive()) << text;
@@ -63,7 +63,10 @@ TEST(Goal, PointsAtTheCharacterThatIsWrong) {
         BadText{"score 3", "column 7", "operator"}, BadText{"(score", "column 7", "')'"},
         BadText{"score + * 2", "column 9", "'*'"}, BadText{"", "column 1", "the end"},
         BadText{"latency_ms < 200", "column 12", "operator"},
-        BadText{"1e999", "column 1", "number"}}) {
+        BadText{"1e999", "column 1", "number"}, BadText{"3", "column 1", "measured (there: score"},
+        BadText{"minimize 2 * (1 - 3)", "column 10", "measured"},
+        BadText{"1/0", "column 3", "divides by 0"},
+        BadText{"score / (2 - 2)", "column 9", "divides by 0"}}) {
     const Result<Goal> goal = Goal::parse(bad.text);
     ASSERT_FALSE(goal) << bad.text;
     EXPECT_EQ(goal.error().kind, ErrorKind::bad_request);
@@ -82,8 +85,8 @@ TEST(GoalLimit, SaysHowFarBeyondItAMeasureIs) {
   EXPECT_EQ(GoalLimit::parse("-latency_ms > -100").value().excess(kCheap), 0);
   EXPECT_EQ(at_most(Quantity::tokens, 210).excess(kCheap), 0) << "the number itself is within";
   EXPECT_DOUBLE_EQ(at_least(Quantity::score, 1).excess(kCheap), 0.2);
-  for (const char* text :
-       {"latency_ms", "latency_ms <", "latency_ms < tokens", "latency_ms < 2 3", "latency_ms = 2"})
+  for (const char* text : {"latency_ms", "latency_ms <", "latency_ms < tokens", "latency_ms < 2 3",
+                           "latency_ms = 2", "3 < 4", "score / 0 > 1"})
     EXPECT_FALSE(GoalLimit::parse(text)) << text;
 }
 
@@ -112,6 +115,16 @@ TEST(Goals, WhatIsWithinTheLimitsGoesBeforeWhatIsNot) {
   slower.latency_ms = 400;
   slower.score = 1;
   EXPECT_TRUE(goals.is_better(kGood, slower)) << "less beyond the limit";
+}
+
+TEST(Goals, NameTheFormulasWithoutAValue) {
+  const Goals goals = {
+      .goals = {maximize(Quantity::score), Goal::parse("score / (lm_calls - 1)").value()},
+      .within = {GoalLimit::parse("1 / (lm_calls - 1) < 2").value(),
+                 at_most(Quantity::latency_ms, 1)}};
+  EXPECT_EQ(goals.without_value(kCheap),
+            (std::vector<std::string>{"score / (lm_calls - 1)", "1 / (lm_calls - 1) < 2"}));
+  EXPECT_TRUE(goals.without_value(kGood).empty());
 }
 
 TEST(Goals, DrawTheFrontOverEveryQuantityTheyName) {

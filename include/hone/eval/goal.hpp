@@ -63,7 +63,8 @@ Measures mean_measures(std::span<const Rollout> runs, const Prices& prices);
 class Goal {
  public:
   // "score - 0.1 * prompt_tokens / 1000" (numbers, quantities, + - * / and parentheses), to be made
-  // large unless "minimize" stands in front. A bad_request points at the character.
+  // large unless "minimize" stands in front. A bad_request points at the character; a formula
+  // without a quantity, or that divides by the number 0, is one too.
   static Result<Goal> parse(std::string_view text);
   explicit Goal(Quantity quantity, Direction direction);
 
@@ -107,6 +108,8 @@ class GoalLimit {
 
   const std::string& text() const { return text_; }
   std::vector<Quantity> quantities() const { return formula_.quantities(); }
+  // Of the formula; not finite where it divides by 0.
+  double value(const Measures& measures) const { return formula_.value(measures); }
   // How far beyond the limit, as a share of its number (of 1 where that is 0); 0 within it.
   double excess(const Measures& measures) const;
 
@@ -138,6 +141,8 @@ struct Goals {
   bool is_better(const Measures& a, const Measures& b) const;
   bool is_additive() const;  // of the first goal
   bool uses(Quantity quantity) const;
+  // Texts of the goals and limits whose formula is not finite there.
+  std::vector<std::string> without_value(const Measures& measures) const;
   // The score and every quantity a goal or a limit names: what the front is drawn over.
   std::vector<Quantity> axes() const;
   // "maximize score; within latency_ms < 200".
