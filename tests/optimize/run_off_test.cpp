@@ -77,6 +77,30 @@ TEST(RunOff, SeesThroughTheBaselinesLuckOnValidationExamples) {
   EXPECT_EQ(pairs.first.size(), 2 * kExamples - 2U);
 }
 
+TEST(RunOff, AFallbacksLuckEndsNoRace) {
+  // Without demos the model is right on every validation example, with two demos on half of them.
+  Script script;
+  script.score = [](const LmRequest& request, const LabelSlot&) {
+    const std::string prompt = request.prompt.dump();
+    const bool is_even = prompt[prompt.rfind("check") + 7] % 2 == 0;
+    const bool is_right = prompt.find("learn") == std::string::npos || is_even;
+    return is_right ? std::vector<double>{-0.2, -1.7} : std::vector<double>{-1.7, -0.2};
+  };
+  const ScriptedLm lm(std::move(script));
+  Examples val;
+  for (int i = 0; i < 100; ++i) val.push_back(weather("check" + std::to_string(100 + i)));
+  const auto trials_with = [&](bool fallback) {
+    const auto search =
+        Search::make(weather_program(), {places("learn"), val, exact_match("sky")}, lm, {}).value();
+    const std::vector<Proposal> proposals = {
+        {Candidate().with("predict.calibration", "none"), "no demos", std::nullopt, fallback},
+        {two_demos(), "demos"}};
+    return search->evaluate(proposals).value();
+  };
+  EXPECT_FALSE(trials_with(false)[1].complete);
+  EXPECT_TRUE(trials_with(true)[1].complete);
+}
+
 TEST(RunOff, IsLeftOutWhereTheModelDoesNotScoreLabels) {
   Script script;
   script.reply = [](const LmRequest&) -> Result<std::string> { return std::string("Sky: clear"); };
