@@ -197,7 +197,8 @@ Result<Trial> Search::evaluate_baseline() {
 
 void Search::run_off() {
   const auto baseline = state_->measured.find(hash_of("baseline"));
-  if (done() || baseline == state_->measured.end() || !goals().is_score()) return;
+  if (done() || !options().race.enabled || !goals().is_score()) return;
+  if (baseline == state_->measured.end()) return;
   state_->run_off(finalists(state_->trials, baseline->second));
 }
 

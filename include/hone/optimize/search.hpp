@@ -147,7 +147,8 @@ class Search {
   // run-off as best() says; a trial's mean stays that of the validation examples. For optimizers
   // that use training examples as demos alone, when they are through: an instruction written after
   // a look at the examples would be at an advantage on them. Does nothing where the model does not
-  // score labels or the goals are not the score, and stops when the budget is spent.
+  // score labels, the goals are not the score, or racing is off, which asks for the validation
+  // examples and nothing else. What a budget that runs out cuts short counts for nothing.
   void run_off();
 
   // Rollouts with their traces and scores, for optimizers that learn from runs.
