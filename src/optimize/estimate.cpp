@@ -209,13 +209,25 @@ class Rehearsal {
     evaluator_options.threads = 1;
     evaluator_options.models = named;
     const Evaluator evaluator(lm, std::move(evaluator_options));
-    for (const Program* program : {student_, &done->program}) {
+    const Program winner = likely_winner(*done);
+    for (const Program* program : {student_, &winner}) {
       const Usage usage = evaluator.evaluate(*program, settings_.test, metric).usage();
       add(usage, estimate);
       estimate.money += options_.budget.price_of(lm.info().identity)
                             .of(usage.prompt_tokens, usage.generated_tokens);
     }
     return estimate;
+  }
+
+  // Scores are drawn here, so that the student or a fallback may come out ahead; in earnest that is
+  // rare, and their prompts are the shortest.
+  Program likely_winner(const Optimized& done) const {
+    const Trial* best = nullptr;
+    for (const Trial& trial : done.trials) {
+      if (trial.complete && !trial.fallback && (!best || trial.mean > best->mean)) best = &trial;
+    }
+    if (!best) return done.program;
+    return best->program.value_or(*student_).with(best->candidate).value_or(done.program);
   }
 
   static void add(const Usage& usage, Estimate& estimate) {
