@@ -152,8 +152,10 @@ inline Lanes magnitude(Lanes lanes) {
 }
 
 inline bool has_nan(Lanes a, Lanes b) {
-  const auto differs = (a != a) | (b != b);
-  return total_of(std::bit_cast<WholeLanes>(differs)) != 0;
+  constexpr std::uint32_t kInfinity = 0x7F800000U;
+  const auto is_beyond = (std::bit_cast<BitLanes>(magnitude(a)) > kInfinity) |
+                         (std::bit_cast<BitLanes>(magnitude(b)) > kInfinity);
+  return total_of(std::bit_cast<WholeLanes>(is_beyond)) != 0;
 }
 
 // The sixteen numbers' low bytes, in order.
