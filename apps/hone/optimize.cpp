@@ -220,7 +220,7 @@ Value saved_score(const Report& report) {
   return score;
 }
 
-// A trial's scores as an evaluation, for its interval.
+// Scores as an evaluation, for their interval.
 SplitScore score_of(std::span<const std::optional<double>> scores, std::size_t failures) {
   Evaluation evaluation;
   for (const std::optional<double>& score : scores) {

@@ -22,16 +22,20 @@ std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+bool can_multiply(const ggml_tensor& weights) {
+  return (weights.type == GGML_TYPE_Q4_0 || weights.type == GGML_TYPE_Q8_0) &&
+         weights.nb[0] == ggml_type_size(weights.type) && weights.ne[2] == 1 &&
+         weights.ne[3] == 1 &&
+         weights.ne[0] % static_cast<std::int64_t>(QuantizedProduct::kBlock) == 0 &&
+         weights.ne[1] % static_cast<std::int64_t>(QuantizedProduct::kGroup) == 0;
+}
+
 bool is_ours(const ggml_tensor& op) {
   if (op.op != GGML_OP_MUL_MAT) return false;
   const ggml_tensor &weights = *op.src[0], &in = *op.src[1];
-  return (weights.type == GGML_TYPE_Q4_0 || weights.type == GGML_TYPE_Q8_0) &&
-         in.type == GGML_TYPE_F32 && op.type == GGML_TYPE_F32 &&
-         weights.nb[0] == ggml_type_size(weights.type) && weights.ne[2] == 1 &&
-         weights.ne[3] == 1 && in.nb[0] == sizeof(float) && op.nb[0] == sizeof(float) &&
-         weights.ne[0] % static_cast<std::int64_t>(QuantizedProduct::kBlock) == 0 &&
-         weights.ne[1] % static_cast<std::int64_t>(QuantizedProduct::kGroup) == 0 &&
-         weights.buffer != nullptr && ggml_backend_buffer_is_host(weights.buffer);
+  return can_multiply(weights) && in.type == GGML_TYPE_F32 && op.type == GGML_TYPE_F32 &&
+         in.nb[0] == sizeof(float) && op.nb[0] == sizeof(float) && weights.buffer != nullptr &&
+         ggml_backend_buffer_is_host(weights.buffer);
 }
 
 TokenRows rows_of(const ggml_tensor& tensor) {
@@ -160,10 +164,9 @@ bool serves_all_products(const std::filesystem::path& model) {
   if (!file || gguf_find_key(file.get(), "split.count") >= 0) return false;
   for (ggml_tensor* tensor = ggml_get_first_tensor(tensors); tensor != nullptr;
        tensor = ggml_get_next_tensor(tensors, tensor)) {
+    // llama.cpp leaves Q8_0 as it is on these processors.
     if (!ggml_is_quantized(tensor->type) || tensor->type == GGML_TYPE_Q8_0) continue;
-    const bool is_ours = tensor->type == GGML_TYPE_Q4_0 && tensor->ne[2] == 1 &&
-                         tensor->ne[1] % static_cast<std::int64_t>(QuantizedProduct::kGroup) == 0;
-    if (!is_ours) return false;
+    if (!can_multiply(*tensor)) return false;
   }
   return true;
 }
