@@ -7,8 +7,7 @@
 
 #include "hone/base/text.hpp"
 
-#include "lm/local/kernels/attention_device.hpp"
-#include "lm/local/kernels/product_hook.hpp"
+#include "lm/local/kernels/kernel_hook.hpp"
 #include "lm/local/machine.hpp"
 
 namespace hone::local {
@@ -32,8 +31,7 @@ void start_llama() {
   std::call_once(once, [] {
     llama_log_set(take_log, nullptr);
     llama_backend_init();
-    register_attention_device();
-    register_product_hook();
+    register_kernel_hook();
   });
 }
 

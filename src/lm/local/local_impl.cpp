@@ -207,7 +207,8 @@ std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> 
   local::Prepared prepared = preparation_->prepare(requests);
   if (!options_.keep_prefixes) scheduler_->forget();
   stop_ = &stop;
-  std::vector<Result<LmReply>> replies = scheduler_->run(prepared.works, stop);
+  std::vector<Result<LmReply>> replies;
+  thread_.run([&] { replies = scheduler_->run(prepared.works, stop); });
   stop_ = nullptr;
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

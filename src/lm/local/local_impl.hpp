@@ -12,6 +12,7 @@
 #include "hone/lm/local.hpp"
 
 #include "lm/local/chat_template.hpp"
+#include "lm/local/engine_thread.hpp"
 #include "lm/local/held_file.hpp"
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/prepare.hpp"
@@ -62,6 +63,7 @@ class LocalLm::Impl {
   std::unique_ptr<local::Tokenizer> tokenizer_;
   std::unique_ptr<local::Preparation> preparation_;
   std::unique_ptr<local::Scheduler> scheduler_;
+  local::EngineThread thread_;
 };
 
 }  // namespace hone

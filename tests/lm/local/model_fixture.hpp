@@ -14,7 +14,7 @@
 
 #include "hone/lm/local.hpp"
 
-#include "lm/local/kernels/product_hook.hpp"
+#include "lm/local/kernels/kernel_hook.hpp"
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/local_impl.hpp"
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "lm/local/kernels/lanes.hpp"
 
@@ -18,6 +19,7 @@ constexpr std::size_t kTileQueries = 16;
 constexpr std::size_t kTileFloats = 4096;  // queries of a tile fit the first cache beside a block
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 constexpr Half kHidden = 0xFC00;  // minus infinity
+constexpr float kFarAbove = 16;   // e^16 of each of a million cells is far from overflow
 
 // Of the cells of a block, those a query sees. A few are cheaper one by one: replies that grow side
 // by side take turns in the cache, so that a block holds one cell of each.
@@ -27,7 +29,7 @@ constexpr std::uint8_t kSome = 2;
 constexpr std::uint8_t kAll = 3;
 constexpr unsigned kMostOfFew = 8;
 
-std::uint8_t look(const Half* mask) {
+std::uint8_t look_at(const Half* mask) {
   std::uint16_t count = 0;
   std::uint16_t differs_from_zero = 0;
   for (std::size_t i = 0; i < kBlock; ++i) {
@@ -77,25 +79,29 @@ void multiply(std::span<const float* const> a, std::size_t depth, const float* b
 // One group of heads of some consecutive queries: row q * group + h is head h of query q.
 class Tile {
  public:
-  Tile(const AttentionWork& work, std::size_t most_queries)
+  static std::size_t scratch_floats(const AttentionWork& work, std::size_t most_queries) {
+    const std::size_t rows = most_queries * (work.heads / work.kv_heads);
+    return rows * (2 * work.width + kBlock + kLanes + 1) + 2 * kBlock * work.width;
+  }
+
+  Tile(const AttentionWork& work, std::size_t most_queries, float* scratch)
       : work_(work), group_(work.heads / work.kv_heads) {
     const std::size_t rows = most_queries * group_;
     const std::size_t width = work.width;
-    scratch_.resize(rows * (2 * width + kBlock + 2) + 2 * kBlock * width + kLanes);
-    float* next = scratch_.data();
+    float* next = scratch;
     const auto take = [&next](std::size_t count) { return std::exchange(next, next + count); };
     query_ = take(rows * width);
     sum_ = take(rows * width);
     score_ = take(rows * kBlock);
     key_ = take(kBlock * width);
     value_ = take(kBlock * width);
+    total_ = take(rows * kLanes);
     top_ = take(rows);
-    total_ = take(rows);
     few_.resize(most_queries);
   }
 
   void compute(std::size_t kv_head, std::size_t first, std::size_t count,
-               std::span<const std::uint8_t> seen) {
+               const std::uint8_t* seen) {
     kv_head_ = kv_head;
     first_ = first;
     begin(count);
@@ -141,7 +147,7 @@ class Tile {
     }
     std::fill_n(sum_, count * group_ * width, 0.0F);
     std::fill_n(top_, count * group_, kNothing);
-    std::fill_n(total_, count * group_, 0.0F);
+    std::fill_n(total_, count * group_ * kLanes, 0.0F);
     for (std::vector<std::size_t>& cells : few_) cells.clear();
   }
 
@@ -220,32 +226,34 @@ class Tile {
     }
   }
 
-  // Scores become weights relative to the highest score so far.
+  // Scores become weights relative to about the highest score so far: as long as none is far above
+  // it, weights cannot overflow, and looking for the highest would cost as much as the weights.
   void soften(std::size_t row, const Half* mask) {
     float* score = score_ + row * kBlock;
     std::array<Lanes, kBlockLanes> scores;
+    Lanes highest = broadcast(kNothing);
     for (std::size_t v = 0; v < kBlockLanes; ++v) {
       scores[v] = load(score + v * kLanes);
       if (mask != nullptr) scores[v] += load_half(mask + v * kLanes);
+      highest = larger(scores[v], highest);
     }
-    Lanes highest = scores[0];
-    for (std::size_t v = 1; v < kBlockLanes; ++v) highest = larger(highest, scores[v]);
-    const float top = std::max(top_[row], greatest(highest));
-    if (top > top_[row]) {
-      const float shrink = std::exp(top_[row] - top);
-      const Lanes factor = broadcast(shrink);
-      float* sum = sum_ + row * work_.width;
-      for (std::size_t d = 0; d < work_.width; d += kLanes) store(sum + d, load(sum + d) * factor);
-      total_[row] *= shrink;
-      top_[row] = top;
-    }
-    Lanes total = broadcast(0);
+    if (is_any_above(highest, top_[row] + kFarAbove)) raise(row, greatest(highest));
+    const Lanes top = broadcast(top_[row]);
+    Lanes total = load(total_ + row * kLanes);
     for (std::size_t v = 0; v < kBlockLanes; ++v) {
-      const Lanes weight = exponential(scores[v] - broadcast(top));
+      const Lanes weight = exponential(scores[v] - top);
       store(score + v * kLanes, weight);
       total += weight;
     }
-    total_[row] += total_of(total);
+    store(total_ + row * kLanes, total);
+  }
+
+  void raise(std::size_t row, float top) {
+    const Lanes factor = broadcast(std::exp(top_[row] - top));
+    top_[row] = top;
+    float* sum = sum_ + row * work_.width;
+    for (std::size_t d = 0; d < work_.width; d += kLanes) store(sum + d, load(sum + d) * factor);
+    store(total_ + row * kLanes, load(total_ + row * kLanes) * factor);
   }
 
   void finish(std::size_t count) {
@@ -253,7 +261,9 @@ class Tile {
     for (std::size_t q = 0; q < count; ++q) {
       for (std::size_t h = 0; h < group_; ++h) {
         const std::size_t row = q * group_ + h;
-        const float factor = total_[row] > 0 ? 1 / total_[row] : 0;
+        const float total = total_of(load(total_ + row * kLanes));
+        // Not a number is not zero.
+        const float factor = total == 0 ? 0 : 1 / total;
         float* to = work_.out + (first_ + q) * work_.out_stride +
                     (kv_head_ * group_ + h) * work_.out_head_stride;
         for (std::size_t i = 0; i < width; ++i) to[i] = sum_[row * width + i] * factor;
@@ -263,7 +273,6 @@ class Tile {
 
   const AttentionWork& work_;
   std::size_t group_;
-  std::vector<float> scratch_;
   std::size_t kv_head_ = 0, first_ = 0;
   float *query_, *sum_, *score_, *key_, *value_, *top_, *total_;
   std::vector<std::size_t> active_;
@@ -282,31 +291,37 @@ bool AttentionKernel::is_worth_it() {
 #endif
 }
 
-void AttentionKernel::compute(const AttentionWork& work, int threads) {
-  const std::size_t blocks = work.cells / kBlock;
+AttentionKernel::AttentionKernel(const AttentionWork& work) : work_(work) {
   const std::size_t group = work.heads / work.kv_heads;
-  const std::size_t tile =
-      std::clamp<std::size_t>(kTileFloats / (group * work.width), 1, kTileQueries);
-  const std::size_t tiles = (work.queries + tile - 1) / tile;
-  seen_.resize(work.queries * blocks);
-  const auto queries = static_cast<std::ptrdiff_t>(work.queries);
-  const auto items = static_cast<std::ptrdiff_t>(tiles * work.kv_heads);
-#pragma omp parallel num_threads(threads)
-  {
-#pragma omp for schedule(static)
-    for (std::ptrdiff_t i = 0; i < queries; ++i) {
-      const auto query = static_cast<std::size_t>(i);
-      for (std::size_t block = 0; block < blocks; ++block)
-        seen_[query * blocks + block] = look(work.mask + query * work.mask_stride + block * kBlock);
-    }
-    Tile own(work, tile);
-#pragma omp for schedule(dynamic)
-    for (std::ptrdiff_t i = 0; i < items; ++i) {
-      const auto item = static_cast<std::size_t>(i);
-      const std::size_t first = item % tiles * tile;
-      own.compute(item / tiles, first, std::min(tile, work.queries - first), seen_);
-    }
+  tile_ = std::clamp<std::size_t>(kTileFloats / (group * work.width), 1, kTileQueries);
+  tiles_ = (work.queries + tile_ - 1) / tile_;
+}
+
+std::size_t AttentionKernel::seen_bytes() const {
+  return work_.queries * (work_.cells / kBlock);
+}
+
+std::size_t AttentionKernel::scratch_bytes() const {
+  return Tile::scratch_floats(work_, tile_) * sizeof(float);
+}
+
+void AttentionKernel::look(std::size_t thread, std::size_t threads, std::uint8_t* seen) const {
+  const std::size_t blocks = work_.cells / kBlock;
+  for (std::size_t query = thread; query < work_.queries; query += threads) {
+    const Half* mask = work_.mask + query * work_.mask_stride;
+    for (std::size_t block = 0; block < blocks; ++block)
+      seen[query * blocks + block] = look_at(mask + block * kBlock);
   }
+}
+
+std::size_t AttentionKernel::items() const {
+  return tiles_ * work_.kv_heads;
+}
+
+void AttentionKernel::compute(std::size_t item, const std::uint8_t* seen, float* scratch) const {
+  const std::size_t first = item % tiles_ * tile_;
+  Tile(work_, tile_, scratch)
+      .compute(item / tiles_, first, std::min(tile_, work_.queries - first), seen);
 }
 
 }  // namespace hone::local

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace hone::local {
 
@@ -40,7 +39,8 @@ struct AttentionWork {
 // neighbours see, and a block that many queries share is one matrix product for all of them and
 // all heads of a group. So both a prefix under many replies and their own few cells are cheap.
 //
-// Needs about 64 KiB a thread while it computes; not thread safe.
+// Any number of threads may share the work: all queries are looked at before the first item is
+// computed. The result does not depend on how many they are.
 class AttentionKernel {
  public:
   static constexpr std::size_t kCellBlock = 32;
@@ -49,12 +49,22 @@ class AttentionKernel {
   // Whether it is faster than a general kernel on this processor: so far with AVX-512 only.
   static bool is_worth_it();
 
-  // `threads` of OpenMP's pool, which llama.cpp computes with as well. The result does not depend
-  // on their number.
-  void compute(const AttentionWork& work, int threads);
+  explicit AttentionKernel(const AttentionWork& work);
+
+  // Of what all threads share, and of what each needs besides: about 64 KiB.
+  std::size_t seen_bytes() const;
+  std::size_t scratch_bytes() const;
+
+  // This thread's part of the queries: which cells each sees.
+  void look(std::size_t thread, std::size_t threads, std::uint8_t* seen) const;
+  std::size_t items() const;
+  // `scratch` is aligned to 64 bytes.
+  void compute(std::size_t item, const std::uint8_t* seen, float* scratch) const;
 
  private:
-  std::vector<std::uint8_t> seen_;  // by query and block
+  AttentionWork work_;
+  std::size_t tile_ = 1;  // queries
+  std::size_t tiles_ = 0;
 };
 
 }  // namespace hone::local

@@ -70,6 +70,14 @@ inline float greatest(Lanes lanes) {
 #endif
 }
 
+inline bool is_any_above(Lanes lanes, float bound) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(std::bit_cast<__m512>(lanes), _mm512_set1_ps(bound), _CMP_GT_OQ) != 0;
+#else
+  return greatest(lanes) > bound;
+#endif
+}
+
 inline float total_of(Lanes lanes) {
 #if defined(__AVX512F__)
   return _mm512_reduce_add_ps(std::bit_cast<__m512>(lanes));
@@ -80,7 +88,7 @@ inline float total_of(Lanes lanes) {
 #endif
 }
 
-// e to the x for x <= 0, to about two units in the last place; 0 below -87.
+// e to the x for x <= 80, to about two units in the last place; 0 below -87.
 inline Lanes exponential(Lanes x) {
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it leaves a whole number
   const Lanes shifted = x * 1.44269504F + kRound;

@@ -1,0 +1,42 @@
+// How llama.cpp's processor backend is told of our kernels: one object an operation.
+#pragma once
+
+#include <ggml-internal/traits.h>
+#include <ggml.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hone::local {
+
+constexpr std::size_t kWorkAlignment = 64;
+
+inline std::size_t aligned(std::size_t bytes) {
+  return (bytes + kWorkAlignment - 1) / kWorkAlignment * kWorkAlignment;
+}
+
+class OperationTraits : public ggml::cpu::tensor_traits {
+ public:
+  virtual bool serves(const ggml_tensor& op) const = 0;
+};
+
+// Products of quantized weights, by QuantizedProduct.
+class ProductTraits final : public OperationTraits {
+ public:
+  // Whether QuantizedProduct knows the kind and the layout of these weights.
+  static bool can_multiply(const ggml_tensor& weights);
+
+  bool serves(const ggml_tensor& op) const override;
+  bool work_size(int threads, const ggml_tensor* op, std::size_t& size) override;
+  bool compute_forward(ggml_compute_params* params, ggml_tensor* op) override;
+};
+
+// Attention over a cache in half precision, by AttentionKernel.
+class AttentionTraits final : public OperationTraits {
+ public:
+  bool serves(const ggml_tensor& op) const override;
+  bool work_size(int threads, const ggml_tensor* op, std::size_t& size) override;
+  bool compute_forward(ggml_compute_params* params, ggml_tensor* op) override;
+};
+
+}  // namespace hone::local
