@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +16,7 @@
 
 #include "lm/local/kv_store.hpp"
 #include "lm/local/lane.hpp"
+#include "lm/local/step_batch.hpp"
 #include "lm/local/tokenizer.hpp"
 
 namespace hone::local {
@@ -40,9 +40,6 @@ struct ScheduleLimits {
 // opens an inner node of the trie waits until it can be placed directly above its own prefix.
 class Scheduler {
  public:
-  // What a test wants to see of each row: the tokens before it and the logits.
-  using RowObserver = std::function<void(const Tokens& before, std::span<const float> logits)>;
-
   Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimits limits);
 
   // One result for each work, in order; fills the usage but for prompt_tokens and lm_calls.
@@ -53,7 +50,8 @@ class Scheduler {
   LocalCounters& counters() { return counters_; }
   const KvStore& store() const { return store_; }
   std::size_t kept_prefixes() const { return prefixes_.size(); }
-  void observe_rows(RowObserver observer) { observer_ = std::move(observer); }
+  // For tests.
+  void observe_rows(RowObserver observer) { batch_.observe_rows(std::move(observer)); }
 
  private:
   struct Prefix {
@@ -67,17 +65,6 @@ class Scheduler {
     bool is_new = false;
     std::size_t reserve = 0;    // cells it may still need after its prompt
     std::size_t sequences = 0;  // most it holds at a time
-  };
-  struct Receiver {
-    Lane* lane;
-    std::size_t row;
-  };
-  struct Entry {
-    Token token;
-    llama_pos position;
-    std::size_t set;  // index into sets_
-    std::size_t first_receiver = 0, last_receiver = 0;
-    std::size_t charge = 0;  // index into active_
   };
   struct Source {
     int sequence = kNoSequence;
@@ -104,15 +91,9 @@ class Scheduler {
   std::size_t outstanding_reserve() const;
   Source best_prefix(const Tokens& tokens, bool with_spine) const;
   void touch_prefix(int sequence);
-  void build_batch(const Run& run);
-  void add_live_lane(std::size_t active);
-  void add_new_lane(const Run& run, std::size_t active);
-  void add_branches(std::size_t active);
   // False when the cache has no room.
   Result<bool> compute(Run& run);
   void count_width();
-  Result<bool> decode(std::size_t first, std::size_t last);
-  void deliver(std::size_t first, std::size_t last);
   void keep_prefixes(const Run& run);
   void collect(Run& run);
   void drop_withdrawn(Run& run);
@@ -135,17 +116,9 @@ class Scheduler {
   std::size_t width_;
   std::uint64_t run_number_ = 0;
   LocalCounters counters_;
-  RowObserver observer_;
+  StepBatch batch_;
 
   std::vector<Active> active_;
-  std::vector<Entry> entries_;
-  std::vector<Receiver> receivers_;
-  std::vector<std::vector<llama_seq_id>> sets_;
-  std::vector<llama_token> batch_tokens_;
-  std::vector<llama_pos> batch_positions_;
-  std::vector<std::int32_t> batch_set_sizes_;
-  std::vector<llama_seq_id*> batch_sets_;
-  std::vector<std::int8_t> batch_outputs_;
 };
 
 }  // namespace hone::local
