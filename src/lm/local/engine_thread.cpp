@@ -5,12 +5,15 @@
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 namespace hone::local {
 
 struct EngineThread::State {
+  std::mutex callers;  // one at a time
   std::mutex mutex;
   std::condition_variable_any has_job;
   std::optional<std::packaged_task<void()>> job;
@@ -34,7 +37,28 @@ EngineThread::EngineThread() : state_(std::make_unique<State>()) {
 
 EngineThread::~EngineThread() = default;
 
+Result<std::shared_ptr<EngineThread>> EngineThread::shared() {
+  // As OpenMP's teams are the process's own, so is this.
+  static std::mutex mutex;
+  static std::weak_ptr<EngineThread> current;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<EngineThread> thread = current.lock();
+  if (thread) return thread;
+  try {
+    thread.reset(new EngineThread());
+  } catch (const std::system_error& error) {
+    return internal_error("engine", std::string("no thread to compute on: ") + error.what());
+  }
+  current = thread;
+  return thread;
+}
+
 void EngineThread::run(std::function<void()> job) {
+  if (std::this_thread::get_id() == state_->thread.get_id()) {
+    job();
+    return;
+  }
+  const std::lock_guard one_at_a_time(state_->callers);
   std::packaged_task<void()> task(std::move(job));
   std::future<void> done = task.get_future();
   {

@@ -1,27 +1,32 @@
-// The thread that a model computes on.
+// The thread that local models compute on.
 #pragma once
 
 #include <functional>
 #include <memory>
 
+#include "hone/base/result.hpp"
+
 namespace hone::local {
 
 // llama.cpp's threads are OpenMP's, and OpenMP keeps a team for every thread that ever computed.
 // With more teams than processors its threads no longer wait for each other awake, but sleep and
-// are woken at every step of a layer, which costs a tenth of the time and more. So whoever asks a
-// model, one thread computes.
+// are woken at every step of a layer, which costs a sixth of the time. That counts all teams of the
+// process, so that all its models compute on one thread, whoever asks, one batch after another.
 class EngineThread {
  public:
-  EngineThread();
+  // The process's; ends with the last that holds it. internal where no thread can be had.
+  static Result<std::shared_ptr<EngineThread>> shared();
   ~EngineThread();
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
-  // Runs the job and returns when it is done; what it throws comes through. One call at a time.
+  // Runs the job and returns when it is done; what it throws comes through. Thread safe. A job may
+  // run another, which is done at once.
   void run(std::function<void()> job);
 
  private:
   struct State;
+  EngineThread();
   std::unique_ptr<State> state_;
 };
 

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "hone/lm/local.hpp"
 
+#include "lm/local/engine_thread.hpp"
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/machine.hpp"
 
@@ -42,6 +45,7 @@ struct LocalEmbedder::State {
   std::string identity;
   local::ModelPtr model;
   local::ContextPtr context;
+  std::shared_ptr<local::EngineThread> thread;
   std::mutex mutex;
 
   Result<void> load();
@@ -73,6 +77,8 @@ Result<void> LocalEmbedder::State::load() {
   const std::size_t threads = options.threads == 0 ? usable_threads() : options.threads;
   params.n_threads = params.n_threads_batch = static_cast<std::int32_t>(threads);
   params.embeddings = true;
+  // Points do not depend on what kernels the processor has.
+  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
   params.pooling_type =
       says_pooling(model.get()) ? LLAMA_POOLING_TYPE_UNSPECIFIED : LLAMA_POOLING_TYPE_MEAN;
   params.offload_kqv = false;
@@ -115,6 +121,9 @@ Result<std::shared_ptr<LocalEmbedder>> LocalEmbedder::open(LocalEmbedderOptions 
   local::start_llama();
   auto state = std::make_unique<State>();
   state->options = std::move(options);
+  auto thread = local::EngineThread::shared();
+  if (!thread) return thread.error();
+  state->thread = *std::move(thread);
   if (const auto loaded = state->load(); !loaded) return loaded.error();
   return std::shared_ptr<LocalEmbedder>(new LocalEmbedder(std::move(state)));
 }
@@ -129,9 +138,10 @@ Result<std::vector<Embedding>> LocalEmbedder::embed(std::span<const std::string>
   const std::scoped_lock lock(state_->mutex);
   for (const std::string& text : texts) {
     if (stop.stop_requested()) return stopped(state_->identity, "the call was stopped");
-    Result<Embedding> point = state_->embed(text);
-    if (!point) return point.error();
-    points.push_back(*std::move(point));
+    std::optional<Result<Embedding>> point;
+    state_->thread->run([&] { point = state_->embed(text); });
+    if (!*point) return point->error();
+    points.push_back(**std::move(point));
   }
   return points;
 }

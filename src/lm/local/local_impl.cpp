@@ -42,6 +42,9 @@ Result<std::unique_ptr<LocalLm::Impl>> LocalLm::Impl::open(LocalOptions options)
   local::start_llama();
   std::unique_ptr<Impl> impl(new Impl());
   impl->options_ = std::move(options);
+  auto thread = local::EngineThread::shared();
+  if (!thread) return thread.error();
+  impl->thread_ = *std::move(thread);
   for (const auto step :
        {&Impl::load_model, &Impl::load_template, &Impl::make_context, &Impl::load_adapter}) {
     if (const auto done = (impl.get()->*step)(); !done) return done.error();
@@ -208,7 +211,14 @@ std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> 
   if (!options_.keep_prefixes) scheduler_->forget();
   stop_ = &stop;
   std::vector<Result<LmReply>> replies;
-  thread_.run([&] { replies = scheduler_->run(prepared.works, stop); });
+  try {
+    thread_->run([&] { replies = scheduler_->run(prepared.works, stop); });
+  } catch (...) {
+    // Out of memory: what was begun refers to requests that are gone.
+    stop_ = nullptr;
+    scheduler_->forget();
+    throw;
+  }
   stop_ = nullptr;
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -63,7 +63,7 @@ class LocalLm::Impl {
   std::unique_ptr<local::Tokenizer> tokenizer_;
   std::unique_ptr<local::Preparation> preparation_;
   std::unique_ptr<local::Scheduler> scheduler_;
-  local::EngineThread thread_;
+  std::shared_ptr<local::EngineThread> thread_;
 };
 
 }  // namespace hone

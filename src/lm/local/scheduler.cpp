@@ -37,8 +37,7 @@ std::size_t reply_reserve(const Work& work) {
 }  // namespace
 
 Scheduler::Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimits limits)
-    : context_(context),
-      tokenizer_(&tokenizer),
+    : tokenizer_(&tokenizer),
       limits_(limits),
       store_(llama_get_memory(context), llama_n_ctx(context)),
       retirement_(store_, limits.exact),
@@ -327,7 +326,9 @@ Result<bool> Scheduler::compute(Run& run) {
   std::vector<StepBatch::Member> members;
   members.reserve(active_.size());
   for (const Active& active : active_)
-    members.push_back({active.lane.get(), active.is_new, run.common[active.place]});
+    // Live ones keep a place in an order that may have been made anew since.
+    members.push_back(
+        {active.lane.get(), active.is_new, active.is_new ? run.common[active.place] : 0});
   batch_.build(std::move(members));
   if (store_.free() < batch_.size() && !make_room(batch_.size())) return false;
   const auto computed = batch_.compute();

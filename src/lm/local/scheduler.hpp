@@ -106,7 +106,6 @@ class Scheduler {
   void fail_all(Run& run, const Error& error);
   std::size_t demand() const;
 
-  llama_context* context_;
   Tokenizer* tokenizer_;
   ScheduleLimits limits_;
   KvStore store_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "hone/base/rng.hpp"
@@ -115,10 +116,12 @@ void compute(const AttentionWork& work, std::size_t threads) {
   std::vector<std::uint8_t> seen(kernel.seen_bytes());
   for (std::size_t thread = 0; thread < threads; ++thread)
     kernel.look(thread, threads, seen.data());
-  std::vector<std::vector<float>> scratch(
-      threads, std::vector<float>(kernel.scratch_bytes() / sizeof(float), -7));
-  for (std::size_t item = 0; item < kernel.items(); ++item)
-    kernel.compute(item, seen.data(), scratch[item % threads].data());
+  std::vector<float> scratch(kernel.scratch_bytes() / sizeof(float), -7);
+  for (std::size_t thread = 0; thread < threads; ++thread) {
+    std::size_t item = thread;
+    kernel.compute([&] { return std::exchange(item, item + threads); }, seen.data(),
+                   scratch.data());
+  }
 }
 
 constexpr double kTolerance = 5e-6;
@@ -165,6 +168,21 @@ TEST(Attention, StaysExactWhenScoresAreFarApart) {
   }
   compute(sample.work(), 1);
   EXPECT_LT(sample.worst_error(), 1e-4);
+}
+
+TEST(Attention, StaysExactWhenScoresClimbBlockByBlock) {
+  Rng rng(13);
+  constexpr std::size_t kCells = 320;
+  Sample sample({2, kCells, 2, 1, 32}, rng);
+  // Far below at first, then higher with every block by less, or by more, than would be noticed at
+  // once.
+  for (std::size_t cell = 0; cell < kCells; ++cell) {
+    const auto block = static_cast<float>(cell / AttentionKernel::kCellBlock);
+    sample.show(0, cell, -140 + 15 * block);
+    sample.show(1, cell, -90 + (block < 5 ? 3 : 17) * block);
+  }
+  compute(sample.work(), 1);
+  EXPECT_LT(sample.worst_error(), 2e-5);
 }
 
 TEST(Attention, AQueryThatSeesNothingGetsZeros) {

@@ -307,7 +307,9 @@ std::size_t AttentionKernel::scratch_bytes() const {
 
 void AttentionKernel::look(std::size_t thread, std::size_t threads, std::uint8_t* seen) const {
   const std::size_t blocks = work_.cells / kBlock;
-  for (std::size_t query = thread; query < work_.queries; query += threads) {
+  // Neighbours by one thread, so that no two write to one line of the cache.
+  const std::size_t last = work_.queries * (thread + 1) / threads;
+  for (std::size_t query = work_.queries * thread / threads; query < last; ++query) {
     const Half* mask = work_.mask + query * work_.mask_stride;
     for (std::size_t block = 0; block < blocks; ++block)
       seen[query * blocks + block] = look_at(mask + block * kBlock);
@@ -318,10 +320,13 @@ std::size_t AttentionKernel::items() const {
   return tiles_ * work_.kv_heads;
 }
 
-void AttentionKernel::compute(std::size_t item, const std::uint8_t* seen, float* scratch) const {
-  const std::size_t first = item % tiles_ * tile_;
-  Tile(work_, tile_, scratch)
-      .compute(item / tiles_, first, std::min(tile_, work_.queries - first), seen);
+void AttentionKernel::compute(const std::function<std::size_t()>& next, const std::uint8_t* seen,
+                              float* scratch) const {
+  Tile tile(work_, tile_, scratch);
+  for (std::size_t item = next(); item < items(); item = next()) {
+    const std::size_t first = item % tiles_ * tile_;
+    tile.compute(item / tiles_, first, std::min(tile_, work_.queries - first), seen);
+  }
 }
 
 }  // namespace hone::local

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace hone::local {
 
@@ -58,8 +59,10 @@ class AttentionKernel {
   // This thread's part of the queries: which cells each sees.
   void look(std::size_t thread, std::size_t threads, std::uint8_t* seen) const;
   std::size_t items() const;
-  // `scratch` is aligned to 64 bytes.
-  void compute(std::size_t item, const std::uint8_t* seen, float* scratch) const;
+  // Computes the items that `next` gives until it gives items() or more. `scratch` is aligned to 64
+  // bytes.
+  void compute(const std::function<std::size_t()>& next, const std::uint8_t* seen,
+               float* scratch) const;
 
  private:
   AttentionWork work_;

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "lm/local/kernels/attention.hpp"
 #include "lm/local/kernels/operation_traits.hpp"
@@ -90,9 +91,12 @@ bool AttentionTraits::compute_forward(ggml_compute_params* params, ggml_tensor* 
   // Threads take an item at a time, so that one that is held up does not hold up the others.
   if (thread == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
   ggml_barrier(params->threadpool);
-  for (std::size_t item = thread; item < kernel.items();
-       item = static_cast<std::size_t>(ggml_threadpool_chunk_add(params->threadpool, 1)))
-    kernel.compute(item, seen, reinterpret_cast<float*>(scratch));
+  bool is_first = true;
+  const auto next = [&] {
+    if (std::exchange(is_first, false)) return thread;
+    return static_cast<std::size_t>(ggml_threadpool_chunk_add(params->threadpool, 1));
+  };
+  kernel.compute(next, seen, reinterpret_cast<float*>(scratch));
   return true;
 }
 
