@@ -109,6 +109,7 @@ void make(const Job& job, const fs::path& data, const fs::path& out, const fs::p
   options.seed = kSeed;
   options.race.enabled = false;
   fs::create_directories(logs);
+  fs::create_directories(out);
   const auto log = hone::open_study_log(logs / (std::string(job.name) + ".db")).value();
   options.log = log.get();
   options.purpose = std::string(job.optimizer) + " " + settings.to_json();
