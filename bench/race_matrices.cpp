@@ -28,7 +28,6 @@ namespace fs = std::filesystem;
 
 using hone::Example;
 using hone::Examples;
-using hone::Result;
 using hone::Value;
 
 constexpr std::size_t kTrain = 200;
