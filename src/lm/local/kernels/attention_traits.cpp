@@ -1,7 +1,6 @@
 #include <ggml-internal/ggml-cpu-impl.h>
 
 #include <cstring>
-#include <memory>
 #include <utility>
 
 #include "lm/local/kernels/attention.hpp"
@@ -51,6 +50,10 @@ AttentionKernel kernel_of(const ggml_tensor& op) {
   return AttentionKernel(work);
 }
 
+WorkRoom room_of(const AttentionKernel& kernel) {
+  return {kernel.seen_bytes(), kernel.scratch_bytes()};
+}
+
 }  // namespace
 
 bool AttentionTraits::serves(const ggml_tensor& op) const {
@@ -68,24 +71,19 @@ bool AttentionTraits::serves(const ggml_tensor& op) const {
 }
 
 bool AttentionTraits::work_size(int threads, const ggml_tensor* op, std::size_t& size) {
-  const AttentionKernel kernel = kernel_of(*op);
-  size = kWorkAlignment + aligned(kernel.seen_bytes()) +
-         static_cast<std::size_t>(threads) * aligned(kernel.scratch_bytes());
+  size = room_of(kernel_of(*op)).bytes(threads);
   return true;
 }
 
 bool AttentionTraits::compute_forward(ggml_compute_params* params, ggml_tensor* op) {
-  // A graph that was planned before the hook came has too little room: llama.cpp computes it.
-  std::size_t needed = 0;
-  if (!work_size(params->nth, op, needed) || params->wsize < needed) return false;
   const AttentionKernel kernel = kernel_of(*op);
+  const WorkRoom room = room_of(kernel);
+  std::byte* const shared = room.shared_part(*params);
+  std::byte* const scratch = room.own_part(*params);
+  if (shared == nullptr) return false;  // llama.cpp computes it
   const auto thread = static_cast<std::size_t>(params->ith);
   const auto threads = static_cast<std::size_t>(params->nth);
-  void* work = params->wdata;
-  std::size_t bytes = params->wsize;
-  auto* const seen = static_cast<std::uint8_t*>(std::align(kWorkAlignment, 1, work, bytes));
-  std::uint8_t* const scratch =
-      seen + aligned(kernel.seen_bytes()) + thread * aligned(kernel.scratch_bytes());
+  auto* const seen = reinterpret_cast<std::uint8_t*>(shared);
   kernel.look(thread, threads, seen);
 
   // Threads take an item at a time, so that one that is held up does not hold up the others.

@@ -11,9 +11,25 @@ namespace hone::local {
 
 constexpr std::size_t kWorkAlignment = 64;
 
-inline std::size_t aligned(std::size_t bytes) {
-  return (bytes + kWorkAlignment - 1) / kWorkAlignment * kWorkAlignment;
-}
+// The memory an operation works in: a part all threads share, and one of each thread's own.
+class WorkRoom {
+ public:
+  WorkRoom(std::size_t shared, std::size_t own) : shared_(aligned(shared)), own_(aligned(own)) {}
+
+  std::size_t bytes(int threads) const {
+    return kWorkAlignment + shared_ + static_cast<std::size_t>(threads) * own_;
+  }
+  // This thread's pointers into the room; null where it is too small, as it is in a graph that was
+  // planned before the hook came.
+  std::byte* shared_part(const ggml_compute_params& params) const;
+  std::byte* own_part(const ggml_compute_params& params) const;
+
+ private:
+  static std::size_t aligned(std::size_t bytes) {
+    return (bytes + kWorkAlignment - 1) / kWorkAlignment * kWorkAlignment;
+  }
+  std::size_t shared_, own_;
+};
 
 class OperationTraits : public ggml::cpu::tensor_traits {
  public:

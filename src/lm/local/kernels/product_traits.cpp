@@ -2,7 +2,6 @@
 #include <ggml-internal/ggml-cpu-impl.h>
 
 #include <algorithm>
-#include <memory>
 
 #include "lm/local/kernels/operation_traits.hpp"
 #include "lm/local/kernels/quantized_product.hpp"
@@ -35,6 +34,10 @@ QuantizedProduct product_of(const ggml_tensor& op) {
   return product;
 }
 
+WorkRoom room_of(const QuantizedProduct& product) {
+  return {product.packed_bytes(), product.scratch_bytes()};
+}
+
 }  // namespace
 
 bool ProductTraits::can_multiply(const ggml_tensor& weights) {
@@ -54,26 +57,20 @@ bool ProductTraits::serves(const ggml_tensor& op) const {
 }
 
 bool ProductTraits::work_size(int threads, const ggml_tensor* op, std::size_t& size) {
-  const QuantizedProduct product = product_of(*op);
-  size = kWorkAlignment + aligned(product.packed_bytes()) +
-         static_cast<std::size_t>(threads) * aligned(product.scratch_bytes());
+  size = room_of(product_of(*op)).bytes(threads);
   return true;
 }
 
 bool ProductTraits::compute_forward(ggml_compute_params* params, ggml_tensor* op) {
-  // A graph that was planned before the hook came has too little room: llama.cpp computes it.
-  std::size_t needed = 0;
-  if (!work_size(params->nth, op, needed) || params->wsize < needed) return false;
   const QuantizedProduct product = product_of(*op);
+  const WorkRoom room = room_of(product);
+  std::byte* const shared = room.shared_part(*params);
+  std::byte* const scratch = room.own_part(*params);
+  if (shared == nullptr) return false;  // llama.cpp computes it
   const auto thread = static_cast<std::size_t>(params->ith);
   const auto threads = static_cast<std::size_t>(params->nth);
-  void* work = params->wdata;
-  std::size_t bytes = params->wsize;
-  auto* const packed = static_cast<std::byte*>(std::align(kWorkAlignment, 1, work, bytes));
-  std::byte* const scratch =
-      packed + aligned(product.packed_bytes()) + thread * aligned(product.scratch_bytes());
   for (std::size_t tile = thread; tile < product.tiles(); tile += threads)
-    product.pack(tile, packed);
+    product.pack(tile, shared);
 
   // Threads take a few groups at a time, so that one that is held up does not hold up the others.
   const std::size_t groups = product.groups();
@@ -84,8 +81,9 @@ bool ProductTraits::compute_forward(ggml_compute_params* params, ggml_tensor* op
        chunk = static_cast<std::size_t>(ggml_threadpool_chunk_add(params->threadpool, 1))) {
     const std::size_t last = std::min(groups, (chunk + 1) * share);
     for (std::size_t group = chunk * share; group < last; ++group)
-      product.multiply(group, packed, scratch);
+      product.multiply(group, shared, scratch);
   }
   return true;
 }
+
 }  // namespace hone::local
