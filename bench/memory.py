@@ -4,7 +4,8 @@
 
 overhead_mb = peak resident memory of the process (the kernel's VmHWM) - the model's tensors, each once, in the format
 of the file - the KV cache. Peak and not present memory, so that what loading needs counts as well; whatever is held
-twice counts. ${HONE_DATA} or --data names the data sets' folder.
+twice counts. llama_cpp_mb is the same of a program that only loads the model and fills the context (llama_memory.cpp),
+with batches of as many tokens; own_mb is what hone adds. ${HONE_DATA} or --data names the data sets' folder.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CELLS = 8192
+STEP_TOKENS = 256
 MEGABYTE = 1e6
 
 
@@ -96,10 +98,15 @@ def main():
     peak = usage.ru_maxrss * 1024 / MEGABYTE
     gguf = Gguf(model)
     tensors, cells = gguf.tensor_bytes / MEGABYTE, CELLS * gguf.cell_bytes() / MEGABYTE
-    result = {"overhead_mb": round(peak - tensors - cells, 1)}
+    bare = subprocess.run([ROOT / "build/bin/bench_llama_memory", model, str(CELLS), str(STEP_TOKENS)], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    overhead, llama_cpp = peak - tensors - cells, float(bare.stdout) - tensors - cells
+    result = {"overhead_mb": round(overhead, 1), "llama_cpp_mb": round(llama_cpp, 1),
+              "own_mb": round(overhead - llama_cpp, 1)}
     if options.verbose or not options.json:
         print(f"peak {peak:.1f} MB - model {tensors:.1f} MB - KV cache {cells:.1f} MB = {result['overhead_mb']} MB "
-              f"(test score {json.loads(output)['test_after']})", file=sys.stderr)
+              f"(test score {json.loads(output)['test_after']}); llama.cpp by itself {result['llama_cpp_mb']} MB",
+              file=sys.stderr)
     if options.json:
         print(json.dumps(result))
 

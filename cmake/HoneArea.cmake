@@ -115,6 +115,9 @@ function(hone_benchmarks)
     target_link_libraries(bench_${name} PRIVATE hone::typed hone::lm_local hone::testing hone_third::json
                           hone_warnings benchmark::benchmark)
   endforeach()
+  if(TARGET bench_llama_memory)
+    set_target_properties(bench_llama_memory PROPERTIES LINK_LIBRARIES "hone_third::llama;hone_warnings")
+  endif()
 endfunction()
 
 # One executable <build>/bin/example_<file> for each examples/<file>.cpp; each runs as a test unless its folder says how.

@@ -49,6 +49,18 @@ TEST(CommandMetric, GetsExampleAndPredictionAsOneLine) {
   std::filesystem::remove(seen);
 }
 
+TEST(CommandMetric, TheExampleOfOneComputesEquationsAndRunsNothing) {
+  const Metric metric =
+      command_metric("python3 '" HONE_SOURCE_DIR "/examples/equation_score.py'").value();
+  const auto score = [&](const std::string& equation) {
+    return ask(metric, R"({"answer": "-1"})", R"({"equation": ")" + equation + "\"}").value();
+  };
+  EXPECT_EQ(score("( 2.0 * ( 1.5 - 2.0 ) )").value, 1);
+  EXPECT_EQ(score("3 - 2").feedback, "3 - 2 is 1, and the answer is -1");
+  for (const char* bad : {"1 / 0", "2 ** 9", "exit(0)", "five", "", "((", "True"})
+    EXPECT_THAT(score(bad).feedback, HasSubstr("is no equation")) << bad;
+}
+
 TEST(CommandMetric, IsStartedOnceAndAnswersInOrder) {
   const Metric metric =
       command_metric("i=0; while read line; do i=$((i+1)); echo $i; done").value();
