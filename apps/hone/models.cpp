@@ -15,13 +15,11 @@
 namespace hone::cli {
 namespace {
 
-constexpr const char* kWeights = "Q4_0";  // 3.5 times faster prefill than Q4_1 on a CPU
-
 int list_models(const ModelStore& store) {
   for (const ModelStatus& model : store.list()) {
     const std::string state =
         model.is_here ? std::to_string(model.bytes / 1'000'000) + " MB" : "not here";
-    std::printf("%-18s %-9s %s (%s)\n", model.name.c_str(), state.c_str(),
+    std::printf("%-20s %-9s %s (%s)\n", model.name.c_str(), state.c_str(),
                 model.description.c_str(), model.license.c_str());
   }
   return kOk;
@@ -33,10 +31,7 @@ int pull_model(const ModelStore& store, const std::string& name) {
   Progress progress(console, clock, false);
   const StopOnSignal signals;
   const Result<std::filesystem::path> file = store.pull(
-      name,
-      [](const std::filesystem::path& in, const std::filesystem::path& out) {
-        return quantize_gguf(in, out, kWeights);
-      },
+      name, quantize_gguf,
       [&](const PullProgress& step) {
         progress.notice(name + ": " + step.what + " (" + std::to_string(step.done + 1) + "/" +
                         std::to_string(step.steps) + ")");

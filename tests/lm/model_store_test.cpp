@@ -69,8 +69,8 @@ class Store : public ::testing::Test {
     return options;
   }
 
-  static Result<void> quantize(const fs::path& in, const fs::path& out) {
-    return write_file(out, "quantized " + read_file(in).value());
+  static Result<void> quantize(const fs::path& in, const fs::path& out, std::string_view weights) {
+    return write_file(out, std::string(weights) + " of " + read_file(in).value());
   }
 
   // What stands under the cache's models folder, lock files aside.
@@ -101,7 +101,7 @@ TEST_F(Store, PullsJoinsChecksAndQuantizes) {
                                   })
                             .value();
   EXPECT_EQ(file, folder_ / "cache" / "models" / "tiny-q4_0.gguf");
-  EXPECT_EQ(read_file(file).value(), "quantized first half, second half");
+  EXPECT_EQ(read_file(file).value(), "Q4_0 of first half, second half");
   EXPECT_EQ(announced, steps.size());
   EXPECT_EQ(steps.front(), "downloading tiny-part1 1.0");
   EXPECT_THAT(files(), ElementsAre("tiny-q4_0.gguf"));
@@ -114,9 +114,10 @@ TEST_F(Store, ASecondPullDoesNothing) {
   const ModelStore store(options());
   (void)store.pull("tiny", quantize).value();
   (void)store
-      .pull(
-          "tiny",
-          [](const fs::path&, const fs::path&) -> Result<void> { return internal_error("", "no"); })
+      .pull("tiny",
+            [](const fs::path&, const fs::path&, std::string_view) -> Result<void> {
+              return internal_error("", "no");
+            })
       .value();
   EXPECT_EQ(fetches_, 2);
 }
@@ -173,10 +174,11 @@ TEST_F(Store, AWheelThatIsNoZipFileIsNamed) {
 
 TEST_F(Store, AFailedQuantizationLeavesNothingAndMayBeTriedAgain) {
   const ModelStore store(options());
-  const auto pulled = store.pull("tiny", [](const fs::path&, const fs::path& out) -> Result<void> {
-    write_file(out, "half of it").value();
-    return internal_error("quantize", "no space left on device");
-  });
+  const auto pulled = store.pull(
+      "tiny", [](const fs::path&, const fs::path& out, std::string_view) -> Result<void> {
+        write_file(out, "half of it").value();
+        return internal_error("quantize", "no space left on device");
+      });
   ASSERT_FALSE(pulled.ok());
   EXPECT_THAT(pulled.error().text(), HasSubstr("no space left"));
   EXPECT_TRUE(files().empty());
@@ -190,7 +192,7 @@ TEST_F(Store, WhatAKilledPullLeftIsNoFileAndIsClearedByTheNext) {
   const ModelStore store(options());
   EXPECT_FALSE(store.path("tiny").ok());
   EXPECT_EQ(read_file(store.pull("tiny", quantize).value()).value(),
-            "quantized first half, second half");
+            "Q4_0 of first half, second half");
   EXPECT_THAT(files(), ElementsAre("tiny-q4_0.gguf"));
 }
 
@@ -251,7 +253,7 @@ TEST_F(StandInPython, DownloadsWithPipThatChecksTheHash) {
       "cp '" +
       folder_.path().string() + "'/$name.whl \"$2\"/$name-1.0.whl\n";
   EXPECT_EQ(read_file(ModelStore(with(script)).pull("tiny", quantize).value()).value(),
-            "quantized first half, second half");
+            "Q4_0 of first half, second half");
 }
 
 TEST_F(StandInPython, WithoutPipOrEnvironmentsItNamesTheDebianPackage) {
@@ -297,17 +299,34 @@ TEST(Subprocess, KeepsTheEndOfLongComplaints) {
   EXPECT_THAT(result.messages, HasSubstr("line29999\n"));
 }
 
+TEST_F(Store, AModelInOtherWeightsIsAnotherFile) {
+  ModelStoreOptions given = options();
+  given.models.push_back(tiny_);
+  given.models.back().name = "tiny-q8_0";
+  given.models.back().weights = "Q8_0";
+  const ModelStore store(given);
+  (void)store.pull("tiny", quantize).value();
+  EXPECT_FALSE(store.path("tiny-q8_0").ok());
+  EXPECT_EQ(read_file(store.pull("tiny-q8_0", quantize).value()).value(),
+            "Q8_0 of first half, second half");
+  EXPECT_THAT(files(), testing::UnorderedElementsAre("tiny-q4_0.gguf", "tiny-q8_0.gguf"));
+}
+
 TEST(KnownFiles, AreTheOnesPinnedInTheRepository) {
   const Value pinned =
       Value::parse_json(read_file(fs::path(HONE_SOURCE_DIR) / "deps" / "models.json").value())
           .value()
           .get("models");
   const std::vector<KnownModel> known = known_models();
-  ASSERT_EQ(pinned.size(), known.size());
+  ASSERT_EQ(2 * pinned.size(), known.size());
   for (std::size_t i = 0; i < known.size(); ++i) {
-    const Value& pin = pinned.as_list()[i];
-    EXPECT_EQ(pin.get("name").as_string(), known[i].name);
-    EXPECT_EQ(pin.get("description").as_string(), known[i].description);
+    const Value& pin = pinned.as_list()[i / 2];
+    const bool is_first = i % 2 == 0;
+    EXPECT_EQ(pin.get("name").as_string() + (is_first ? "" : "-q8_0"), known[i].name);
+    EXPECT_EQ(pin.get("quantize").as_list()[i % 2].as_string(), known[i].weights);
+    if (is_first) {
+      EXPECT_EQ(pin.get("description").as_string(), known[i].description);
+    }
     EXPECT_EQ(pin.get("license").as_string(), known[i].license);
     EXPECT_EQ(static_cast<std::uintmax_t>(pin.get("gguf_bytes").as_int()), known[i].gguf_bytes);
     EXPECT_EQ(pin.get("gguf_sha256").as_string(), known[i].gguf_sha256);

@@ -31,9 +31,10 @@ struct KnownModel {
   std::vector<ModelPackage> packages;  // their parts, one after another, are the model file
   std::uintmax_t gguf_bytes = 0;
   std::string gguf_sha256;
+  std::string weights = "Q4_0";  // what its file is re-quantized to, a llama.cpp name
 };
 
-// smollm2 and gemma-270m-base, as deps/models.json pins them.
+// smollm2 and gemma-270m-base, as deps/models.json pins them, in Q4_0 and (`NAME-q8_0`) in Q8_0.
 std::vector<KnownModel> known_models();
 
 struct ModelStatus {
@@ -67,9 +68,9 @@ struct ModelStoreOptions {
 // another, and the later one finds the file there.
 class ModelStore {
  public:
-  // Writes the model `in` to `out` in the weights hone runs; given by whoever links the engine.
-  using Quantize = std::function<Result<void>(const std::filesystem::path& in,
-                                              const std::filesystem::path& out)>;
+  // Writes the model `in` to `out` in `weights`; given by whoever links the engine.
+  using Quantize = std::function<Result<void>(
+      const std::filesystem::path& in, const std::filesystem::path& out, std::string_view weights)>;
 
   explicit ModelStore(ModelStoreOptions options);
 
