@@ -28,14 +28,17 @@ double mean_of(const ScoreRow& row) {
   return count == 0 ? -std::numeric_limits<double>::infinity() : sum / static_cast<double>(count);
 }
 
-// What `candidates` take from the `met` examples to the end when their number falls as 1/examples.
-double runs_to_end(std::size_t candidates, std::size_t met,
+// What `candidates` take from the `met` examples to the end when from the next checkpoint on their
+// number falls as 1/examples, though not below `fewest`.
+double runs_to_end(std::size_t candidates, std::size_t fewest, std::size_t met,
                    std::span<const std::size_t> checkpoints) {
   double runs = 0;
   std::size_t at = met;
   for (const std::size_t checkpoint : checkpoints) {
     if (checkpoint <= met) continue;
-    const std::size_t alive = std::max(kFewest, candidates * met / at);
+    const std::size_t first = met == 0 ? checkpoints.front() : met;
+    const std::size_t alive =
+        at <= first && at == met ? candidates : std::max(fewest, candidates * first / at);
     runs += static_cast<double>(alive * (checkpoint - at));
     at = checkpoint;
   }
@@ -45,7 +48,7 @@ double runs_to_end(std::size_t candidates, std::size_t met,
 // How many of `alive` candidates the runs that are left can take to the end.
 std::size_t affordable(std::size_t alive, double runs_left, std::size_t met,
                        std::span<const std::size_t> checkpoints) {
-  while (alive > kFewest && runs_to_end(alive, met, checkpoints) > runs_left) --alive;
+  while (alive > kFewest && runs_to_end(alive, kFewest, met, checkpoints) > runs_left) --alive;
   return alive;
 }
 
@@ -131,6 +134,24 @@ std::vector<std::size_t> race_survivors(std::span<const ScoreRow> rows, std::siz
   });
   std::ranges::sort(alive);
   return alive;
+}
+
+std::size_t race_reach(std::size_t candidates, std::size_t met,
+                       std::span<const std::size_t> checkpoints, double runs) {
+  while (candidates > 1 && runs_to_end(candidates, 1, met, checkpoints) > runs) --candidates;
+  return candidates;
+}
+
+std::vector<std::size_t> race_foremost(std::span<const ScoreRow> rows, std::size_t count) {
+  std::vector<double> means;
+  for (const ScoreRow& row : rows) means.push_back(mean_of(row));
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order,
+                           [&](std::size_t a, std::size_t b) { return means[a] > means[b]; });
+  order.resize(std::min(count, order.size()));
+  std::ranges::sort(order);
+  return order;
 }
 
 std::vector<Rung> halving_schedule(std::size_t candidates, std::size_t examples,

@@ -101,6 +101,24 @@ bool Meter::spent() const {
   return spent_locked();
 }
 
+std::optional<double> Meter::calls_left() const {
+  const std::lock_guard lock(mutex_);
+  std::optional<double> left;
+  const auto reaches_for = [&](double calls) {
+    left = std::max(0.0, std::min(left.value_or(calls), calls));
+  };
+  if (budget_.lm_calls) reaches_for(static_cast<double>(*budget_.lm_calls - admitted_));
+  const auto settled = static_cast<double>(settled_);
+  if (budget_.tokens && tokens_locked() > 0) {
+    reaches_for(static_cast<double>(*budget_.tokens - tokens_locked()) * settled /
+                static_cast<double>(tokens_locked()));
+  }
+  if (budget_.money && money_ > 0) reaches_for((*budget_.money - money_) * settled / money_);
+  if (budget_.seconds && settled_ > 0 && seconds() > 0)
+    reaches_for((*budget_.seconds - seconds()) * settled / seconds());
+  return left;
+}
+
 std::string Meter::reason() const {
   const std::lock_guard lock(mutex_);
   if (budget_.lm_calls && admitted_ >= *budget_.lm_calls) {

@@ -160,6 +160,12 @@ std::vector<std::optional<double>> Contender::merits(const Aims& aims) const {
   return merits;
 }
 
+double Contender::calls_per_example() const {
+  if (raw_.rollouts.empty()) return static_cast<double>(predictors_in_use(program_).size());
+  return static_cast<double>(Evaluation{raw_.rollouts}.usage().lm_calls) /
+         static_cast<double>(raw_.rollouts.size());
+}
+
 double Contender::excess(const Aims& aims) const {
   return aims.goals.within.empty()
              ? 0

@@ -52,6 +52,8 @@ class Contender {
   // How far beyond the limits it is so far.
   double excess(const Aims& aims) const;
   std::size_t met() const { return raw_.rollouts.size(); }
+  // So far; before the first, one of each of its predictors.
+  double calls_per_example() const;
   // The first error when every rollout so far failed otherwise than by an unreadable reply: then
   // the model or the metric cannot be used at all.
   std::optional<Error> common_error() const;

@@ -1,6 +1,7 @@
 #include "hone/optimize/search.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -100,6 +101,10 @@ bool Search::done() const {
   return state_->done();
 }
 
+std::optional<double> Search::calls_left() const {
+  return state_->meter.calls_left();
+}
+
 Rng Search::rng(std::string_view purpose) const {
   return Rng(state_->options.seed, purpose);
 }
@@ -134,10 +139,18 @@ Result<std::vector<Trial>> Search::evaluate(std::span<const Proposal> proposals)
     fresh.push_back(hashes.back());
     sources.push_back(&proposal);
   }
-  state_->measure(contenders);
-  for (std::size_t i = 0; i < contenders.size(); ++i) {
-    if (contenders[i].met() > 0)
-      state_->finish(contenders[i], fresh[i], sources[i]->fallback, sources[i]->program);
+  for (std::size_t first = 0; first < contenders.size() && !done();) {
+    const auto begin = contenders.begin() + static_cast<std::ptrdiff_t>(first);
+    const std::size_t count = state_->next_wave(std::span(begin, contenders.end()));
+    const auto end = begin + static_cast<std::ptrdiff_t>(count);
+    std::vector<Contender> wave(std::make_move_iterator(begin), std::make_move_iterator(end));
+    state_->measure(wave);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Proposal& source = *sources[first + i];
+      if (wave[i].met() > 0)
+        state_->finish(wave[i], fresh[first + i], source.fallback, source.program);
+    }
+    first += count;
   }
   std::vector<Trial> out;
   for (const Hash& hash : hashes) {

@@ -204,17 +204,57 @@ std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contend
   return out;
 }
 
+std::size_t Search::State::reach(std::span<const Contender* const> contenders,
+                                 std::span<const std::size_t> checkpoints) const {
+  const std::optional<double> calls = meter.calls_left();
+  if (!calls || contenders.size() < 2) return contenders.size();
+  double each = 0;
+  for (const Contender* contender : contenders) each += contender->calls_per_example();
+  each /= static_cast<double>(contenders.size());
+  if (each <= 0) return contenders.size();
+  return race_reach(contenders.size(), contenders.front()->met(), checkpoints, *calls / each);
+}
+
+std::vector<Contender*> Search::State::within_budget(
+    std::vector<Contender*> alive, std::span<const std::size_t> checkpoints) const {
+  const std::size_t count =
+      reach(std::vector<const Contender*>(alive.begin(), alive.end()), checkpoints);
+  if (count >= alive.size()) return alive;
+  std::vector<ScoreRow> rows;
+  if (task.goals.is_score())
+    rows = label_rows(std::vector<const Contender*>(alive.begin(), alive.end()));
+  for (std::size_t i = rows.size(); i < alive.size(); ++i) rows.push_back(alive[i]->merits(aims));
+  // Who is beyond a limit comes last, whatever the score.
+  for (std::size_t i = 0; i < alive.size(); ++i) {
+    if (alive[i]->excess(aims) > 0) rows[i].clear();
+  }
+  std::vector<Contender*> out;
+  for (const std::size_t i : race_foremost(rows, count)) out.push_back(alive[i]);
+  return out;
+}
+
+std::vector<std::size_t> Search::State::checkpoints_of(std::size_t contenders) const {
+  const std::size_t total = race_val.size();
+  const bool race = options.race.enabled && (contenders > 1 || best());
+  return race ? race_checkpoints(total, race_rules(contenders)) : std::vector<std::size_t>{total};
+}
+
+std::size_t Search::State::next_wave(std::span<const Contender> contenders) const {
+  std::vector<const Contender*> all;
+  for (const Contender& contender : contenders) all.push_back(&contender);
+  return reach(all, checkpoints_of(all.size()));
+}
+
 void Search::State::measure(std::vector<Contender>& contenders) {
   const std::size_t total = race_val.size();
   const RaceRules rules = race_rules(contenders.size());
-  const bool race = options.race.enabled && (contenders.size() > 1 || best());
-  const std::vector<std::size_t> checkpoints =
-      race ? race_checkpoints(total, rules) : std::vector<std::size_t>{total};
+  const std::vector<std::size_t> checkpoints = checkpoints_of(contenders.size());
   Examples met;
   std::vector<Contender*> alive;
   for (Contender& contender : contenders) alive.push_back(&contender);
   for (const std::size_t checkpoint : checkpoints) {
     if (done() || alive.empty()) return;
+    if (!met.empty()) alive = within_budget(std::move(alive), checkpoints);
     const Examples block(race_val.begin() + static_cast<std::ptrdiff_t>(met.size()),
                          race_val.begin() + static_cast<std::ptrdiff_t>(checkpoint));
     met.insert(met.end(), block.begin(), block.end());

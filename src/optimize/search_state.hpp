@@ -65,6 +65,15 @@ struct Search::State {
   std::vector<Contender*> survivors(std::vector<Contender>& contenders,
                                     const std::vector<Contender*>& alive,
                                     const RaceRules& rules) const;
+  std::vector<std::size_t> checkpoints_of(std::size_t contenders) const;
+  // How many of the contenders, who met as many examples, the budget can take to the last one.
+  std::size_t reach(std::span<const Contender* const> contenders,
+                    std::span<const std::size_t> checkpoints) const;
+  // That many of those still racing: the foremost so far.
+  std::vector<Contender*> within_budget(std::vector<Contender*> alive,
+                                        std::span<const std::size_t> checkpoints) const;
+  // How many of these, who met no example yet, are to race together; at least one.
+  std::size_t next_wave(std::span<const Contender> contenders) const;
   void measure(std::vector<Contender>& contenders);
   void run_block(const std::vector<Contender*>& contenders, const Examples& block,
                  const Examples& met);

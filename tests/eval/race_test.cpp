@@ -235,6 +235,23 @@ TEST(RaceProperty, FindsAPlantedBest) {
   }
 }
 
+TEST(RaceReach, CountsWhatNumbersThatFallTakeToTheEnd) {
+  const std::vector<std::size_t> checkpoints = {10, 20, 40};
+  // Four: 40 runs, then 4 * 10 / 10 for ten more examples, then 4 * 10 / 20 for twenty.
+  EXPECT_EQ(race_reach(4, 0, checkpoints, 120), 4U);
+  EXPECT_EQ(race_reach(4, 0, checkpoints, 119), 3U);
+  EXPECT_EQ(race_reach(4, 10, checkpoints, 80), 4U);
+  EXPECT_EQ(race_reach(4, 10, checkpoints, 79), 3U);
+  EXPECT_EQ(race_reach(4, 20, checkpoints, 79), 3U);
+  EXPECT_EQ(race_reach(4, 0, checkpoints, 0), 1U);
+}
+
+TEST(RaceForemost, AreTheHighestMeansAndTheEarlierOfEquals) {
+  const std::vector<ScoreRow> rows = {{0.0, 1.0}, {1.0, 1.0}, {}, {1.0, 0.0}, {1.0}};
+  EXPECT_THAT(race_foremost(rows, 3), ElementsAre(0, 1, 4));
+  EXPECT_THAT(race_foremost(rows, 9), ElementsAre(0, 1, 2, 3, 4));
+}
+
 TEST(HalvingSchedule, IsTheRaceWithoutTests) {
   std::vector<ScoreRow> matrix;
   for (std::size_t i = 0; i < 20; ++i) matrix.emplace_back(120, static_cast<double>(i));

@@ -75,6 +75,24 @@ TEST(Meter, SecondsEndIt) {
   EXPECT_NE(meter.reason().find("5 seconds"), std::string::npos);
 }
 
+TEST(Meter, TellsHowManyCallsAreLeft) {
+  FakeClock clock;
+  Meter none({}, clock);
+  EXPECT_EQ(none.calls_left(), std::nullopt);
+  Budget budget;
+  budget.lm_calls = 10;
+  budget.tokens = 100;
+  budget.seconds = 60;
+  Meter meter(budget, clock);
+  EXPECT_EQ(meter.calls_left(), 10);
+  meter.settle(meter.admit(hash_of("a"), 1, {}), usage(15, 5));
+  EXPECT_EQ(meter.calls_left(), 4) << "of twenty tokens";
+  clock.advance(std::chrono::seconds(30));
+  EXPECT_EQ(meter.calls_left(), 1) << "in as many seconds as the first";
+  clock.advance(std::chrono::seconds(40));
+  EXPECT_EQ(meter.calls_left(), 0);
+}
+
 TEST(Budget, OfTokensAndMoneyIsNotExceeded) {
   for (const std::int64_t tokens : {500, 5000}) {
     const ScriptedLm lm(planted_task().script);

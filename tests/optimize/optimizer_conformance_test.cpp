@@ -179,6 +179,21 @@ TEST(OptimizerOptions, EachIsInTheTable) {
   }
 }
 
+TEST(Optimizers, HalfTheCallsStillFindSomething) {
+  for (const char* name : {"bootstrap_random_search", "bootstrap_tpe", "ensemble", "simba"}) {
+    const auto planted = planted_task();
+    const auto run = [&](const SearchOptions& options) {
+      const ScriptedLm lm(planted.script);
+      return optimize(planted.student, planted.task, lm, *make_optimizer(name).value(), options)
+          .value();
+    };
+    SearchOptions half;
+    half.budget.lm_calls = run({}).usage.lm_calls / 2;
+    const Optimized done = run(half);
+    EXPECT_GT(done.best.mean, done.baseline.mean) << name;
+  }
+}
+
 TEST(Optimizers, HonourTheSeed) {
   for (const char* name : {"bootstrap_random_search", "bootstrap_tpe", "mipro", "simba", "gepa"}) {
     std::set<std::string> seen;

@@ -95,6 +95,27 @@ TEST(Search, NeverGoesOverTheCallBudget) {
   }
 }
 
+TEST(Search, ABudgetTooSmallForAllEndsWithOneThatIsComplete) {
+  const ScriptedLm lm = demo_hungry_lm();
+  for (const bool races : {true, false}) {
+    for (std::int64_t calls = 60; calls <= 150; calls += 10) {
+      SearchOptions options;
+      options.budget.lm_calls = calls;
+      options.race.enabled = races;
+      options.race.rules.first_block = 5;
+      const auto search = make_search(lm, options);
+      ASSERT_TRUE(search->evaluate_baseline());
+      std::vector<Proposal> proposals;
+      for (const std::size_t count : {8, 9, 10, 7, 6})
+        proposals.push_back({with_demo_count(*search, count), std::to_string(count)});
+      ASSERT_TRUE(search->evaluate(proposals));
+      EXPECT_GE(search->best()->mean, calls < 120 ? 0.75 : 0.85)
+          << calls << " calls, racing " << races;
+      EXPECT_NE(search->best()->origin, "baseline") << calls;
+    }
+  }
+}
+
 TEST(Search, ACandidateOutsideTheSpaceIsRefused) {
   const ScriptedLm lm = demo_hungry_lm();
   SearchOptions options;

@@ -46,6 +46,16 @@ std::vector<std::size_t> race_checkpoints(std::size_t examples, const RaceRules&
 std::vector<std::size_t> race_survivors(std::span<const ScoreRow> rows, std::size_t examples,
                                         const RaceRules& rules = {});
 
+// How many of `candidates` that met `met` examples so many more `runs` can take to the last of the
+// checkpoints, when their number falls as 1/examples; at least 1. For budgets: a race that is cut
+// off before anybody finishes has found nothing.
+std::size_t race_reach(std::size_t candidates, std::size_t met,
+                       std::span<const std::size_t> checkpoints, double runs);
+
+// The `count` rows with the highest means, ascending by place; the earlier of equals, and last
+// those without any score.
+std::vector<std::size_t> race_foremost(std::span<const ScoreRow> rows, std::size_t count);
+
 // One challenger against an incumbent that met at least as many examples, asked at a checkpoint:
 // whether the challenger is dropped. A paired race in the manner of F-Race (Birattari et al. 2002)
 // with a t-test, because there are only two.

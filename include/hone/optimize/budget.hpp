@@ -72,7 +72,10 @@ class Meter {
   // Of fresh requests only: what the reply took, or nothing when there was none.
   void settle(const Ticket& ticket, const std::optional<Usage>& usage);
 
-  bool spent() const;          // any limit is reached
+  bool spent() const;  // any limit is reached
+  // How many calls more the limits reach for. Tokens, money and seconds are judged by the calls so
+  // far, and bind only after the first. None when nothing binds.
+  std::optional<double> calls_left() const;
   std::string reason() const;  // "2000 LM calls are spent"; empty when nothing is
   Usage usage() const;
   double money() const;

@@ -129,7 +129,9 @@ class Search {
   // Where a candidate leaves calibration open and the model scores labels, every calibration is
   // tried on the same scores, which costs no model calls for single-label programs, and the best
   // stays in the trial's candidate. One trial a proposal, in order; fewer when the budget or a stop
-  // ends it. A candidate measured before is not measured again. A candidate outside the space is a
+  // ends it. When the budget cannot take all of them to the end, those proposed first race first,
+  // and the foremost go on alone, so that some trial is complete when it is spent. A candidate
+  // measured before is not measured again. A candidate outside the space is a
   // bad_request.
   Result<std::vector<Trial>> evaluate(std::span<const Proposal> proposals);
   Result<Trial> evaluate(const Candidate& candidate, std::string origin);
@@ -166,6 +168,9 @@ class Search {
   void conclude();
 
   bool done() const;  // the budget is spent or a stop was asked for
+  // How many LM calls more the budget reaches for, as Meter says; none when nothing binds. For
+  // optimizers that measure at their end what they found.
+  std::optional<double> calls_left() const;
   std::string stop_reason() const;
   const std::vector<Trial>& trials() const;
   // The best complete trial by the task's goals, the earlier of equals; nullptr when there is none
