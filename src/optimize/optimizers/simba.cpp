@@ -52,11 +52,11 @@ class Simba final : public Optimizer {
     Rng rng = search.rng("simba");
     std::vector<std::size_t> waiting;
     const std::size_t size = std::min(std::max<std::size_t>(1, batch_), search.train().size());
-    double step_cost = 0;
+    std::optional<double> left = search.calls_left();
     for (std::size_t step = 0; step < steps_ && !search.done(); ++step) {
       // The winners have to meet the validation examples: what no step is to spend.
-      const std::optional<double> before = search.calls_left();
-      if (before && step > 0 && *before < step_cost + final_cost(search)) break;
+      const std::optional<double> before = std::exchange(left, search.calls_left());
+      if (left && before && step > 0 && *left < *before - *left + final_cost(search)) break;
       search.phase("step " + std::to_string(step + 1));
       if (waiting.size() < size) waiting = rng.sample(search.train().size(), search.train().size());
       Examples batch;
@@ -71,7 +71,6 @@ class Simba final : public Optimizer {
       if (drafts.empty()) continue;
       const std::optional<std::size_t> best = score(search, pool, drafts, batch);
       if (best) winners.push_back(drafts[*best]);
-      if (before) step_cost = *before - search.calls_left().value_or(*before);
     }
     if (winners.empty() || search.done()) return {};
     search.phase("winners");
