@@ -52,11 +52,14 @@ class Simba final : public Optimizer {
     Rng rng = search.rng("simba");
     std::vector<std::size_t> waiting;
     const std::size_t size = std::min(std::max<std::size_t>(1, batch_), search.train().size());
-    std::optional<double> left = search.calls_left();
     for (std::size_t step = 0; step < steps_ && !search.done(); ++step) {
-      // The winners have to meet the validation examples: what no step is to spend.
-      const std::optional<double> before = std::exchange(left, search.calls_left());
-      if (left && before && step > 0 && *left < *before - *left + final_cost(search)) break;
+      // A winner has to meet the validation examples: what no further step is to spend.
+      const std::optional<double> left = search.calls_left();
+      if (left && step > 0 && *left < step_cost(search, size) + winner_cost(search)) {
+        search.notice("the budget reaches for " + std::to_string(step) + " of " +
+                      std::to_string(steps_) + " steps");
+        break;
+      }
       search.phase("step " + std::to_string(step + 1));
       if (waiting.size() < size) waiting = rng.sample(search.train().size(), search.train().size());
       Examples batch;
@@ -83,9 +86,15 @@ class Simba final : public Optimizer {
   }
 
  private:
-  // What it takes to measure one winner, in calls.
-  static double final_cost(const Search& search) {
+  // In calls: what it takes to measure one winner, and one step on `size` examples at most.
+  static double winner_cost(const Search& search) {
     return static_cast<double>(search.val().size() * predictors_in_use(search.student()).size());
+  }
+  double step_cost(const Search& search, std::size_t size) const {
+    const std::size_t each = predictors_in_use(search.student()).size();
+    const std::size_t drafts = candidates_ + 1;
+    const std::size_t runs = std::max<std::size_t>(1, candidates_) + drafts;
+    return static_cast<double>(each * (runs * size + drafts));
   }
 
   struct Member {
