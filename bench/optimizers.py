@@ -3,7 +3,7 @@
     ./dev bench optimizers [--json] [--run] [--only REGEX] [--data FOLDER] [--through COMMAND]
 
 Without --run it reads bench/optimizers.jsonl, which holds one line a finished run, and prints the tables; with --docs it
-also writes docs/optimizers.svg and the tables between the markers of docs/optimizers.md. With --run it first makes
+also writes docs/optimizers.svg and the tables between the markers of docs/optimizers.md, of the seeds that are complete. With --run it first makes
 the runs that are not in the file: killed at any moment, the same command goes on. Each run is one `hone optimize`
 (the search, whose seconds are counted) and one `hone eval` on the test examples, which no search sees.
 --through names a command that every run is started with, such as "nice -n 10".
@@ -299,18 +299,29 @@ def growing_table(runs):
     return table(["model", "task", "optimizer", *(f"{size} examples" for size in SIZES)], rows)
 
 
-def plot(runs):
+def complete(runs):
+    """The runs of the seeds that all planned runs are there of, and those seeds: others would weigh tasks unequally."""
+    known = {key_of(run) for run in runs}
+    seeds = [seed for seed in SEEDS if all(key_of(run) in known for run in plan() if run["seed"] == seed)]
+    return [run for run in runs if run["seed"] in seeds or run["optimizer"] == "as it is"], seeds
+
+
+def plot(runs, seeds):
     scores = grouped([run for run in runs if run["part"] == "all"], "model", "task", "optimizer")
     panels = []
     for task in TASKS:
         values = {model: {optimizer: (entry["low"], entry["mean"], entry["high"]) for optimizer in OPTIMIZERS
                           if (entry := scores.get((model, task, optimizer)))} for model in MODELS}
         panels.append((task, values))
-    title = f"Test score in percent, {CALLS} LM calls for the search, mean of {len(SEEDS)} seeds"
+    of = "one seed" if len(seeds) == 1 else f"mean of {len(seeds)} seeds"
+    title = f"Test score in percent, {CALLS} LM calls for the search, {of}"
     return dot_plot.draw(title, list(OPTIMIZERS), panels, MODELS)
 
 
 def write_docs(runs):
+    runs, seeds = complete(runs)
+    if not seeds:
+        raise SystemExit("there is no seed yet that every run is there of")
     text = PAGE.read_text(encoding="utf-8")
     parts = {"scores": "\n\n".join(score_table(runs, model) for model in MODELS), "growing": growing_table(runs)}
     for name, content in parts.items():
@@ -319,7 +330,7 @@ def write_docs(runs):
             raise SystemExit(f"{PAGE}: has no place for '{name}'")
         text = pattern.sub(lambda match: match[1] + content + "\n" + match[2], text)
     PAGE.write_text(text, encoding="utf-8")
-    PLOT.write_text(plot(runs), encoding="utf-8")
+    PLOT.write_text(plot(runs, seeds), encoding="utf-8")
 
 
 def main():
