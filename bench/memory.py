@@ -5,7 +5,7 @@
 overhead_mb = peak resident memory of the process (the kernel's VmHWM) - the model's tensors, each once, in the format
 of the file - the KV cache. Peak and not present memory, so that what loading needs counts as well; whatever is held
 twice counts. llama_cpp_mb is the same of a program that only loads the model and fills the context (llama_memory.cpp),
-with batches of as many tokens; own_mb is what hone adds. ${HONE_DATA} or --data names the data sets' folder.
+with batches of 256 tokens, as tuning chooses them for hone where nothing speaks against it; own_mb is what hone adds. ${HONE_DATA} or --data names the data sets' folder.
 """
 
 import argparse

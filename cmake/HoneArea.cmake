@@ -112,12 +112,12 @@ function(hone_benchmarks)
     get_filename_component(name "${source}" NAME_WE)
     add_executable(bench_${name} "${source}")
     set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
-    target_link_libraries(bench_${name} PRIVATE hone::typed hone::lm_local hone::testing hone_third::json
-                          hone_warnings benchmark::benchmark)
+    set(libraries hone::typed hone::lm_local hone::testing hone_third::json benchmark::benchmark)
+    if(name STREQUAL "llama_memory") # it measures llama.cpp by itself
+      set(libraries hone_third::llama)
+    endif()
+    target_link_libraries(bench_${name} PRIVATE ${libraries} hone_warnings)
   endforeach()
-  if(TARGET bench_llama_memory)
-    set_target_properties(bench_llama_memory PROPERTIES LINK_LIBRARIES "hone_third::llama;hone_warnings")
-  endif()
 endfunction()
 
 # One executable <build>/bin/example_<file> for each examples/<file>.cpp; each runs as a test unless its folder says how.

@@ -32,24 +32,33 @@ double mean_of(const ScoreRow& row) {
 // number falls as 1/examples, though not below `fewest`.
 double runs_to_end(std::size_t candidates, std::size_t fewest, std::size_t met,
                    std::span<const std::size_t> checkpoints) {
+  const std::size_t first = met == 0 ? checkpoints.front() : met;
   double runs = 0;
   std::size_t at = met;
   for (const std::size_t checkpoint : checkpoints) {
     if (checkpoint <= met) continue;
-    const std::size_t first = met == 0 ? checkpoints.front() : met;
-    const std::size_t alive =
-        at <= first && at == met ? candidates : std::max(fewest, candidates * first / at);
+    const std::size_t alive = std::max(fewest, candidates * first / std::max(at, first));
     runs += static_cast<double>(alive * (checkpoint - at));
     at = checkpoint;
   }
   return runs;
 }
 
-// How many of `alive` candidates the runs that are left can take to the end.
-std::size_t affordable(std::size_t alive, double runs_left, std::size_t met,
+// How many of `alive` candidates, but not fewer than `fewest`, the runs that are left can take to
+// the end.
+std::size_t affordable(std::size_t alive, std::size_t fewest, double runs_left, std::size_t met,
                        std::span<const std::size_t> checkpoints) {
-  while (alive > kFewest && runs_to_end(alive, kFewest, met, checkpoints) > runs_left) --alive;
+  while (alive > fewest && runs_to_end(alive, fewest, met, checkpoints) > runs_left) --alive;
   return alive;
+}
+
+// The highest mean first, the earlier of equals.
+void sort_by_mean(std::vector<std::size_t>& places, std::span<const ScoreRow> rows) {
+  std::vector<double> means;
+  for (const ScoreRow& row : rows) means.push_back(mean_of(row));
+  std::ranges::sort(places, [&](std::size_t a, std::size_t b) {
+    return means[a] != means[b] ? means[a] > means[b] : a < b;
+  });
 }
 
 double budget_of(std::size_t candidates, std::size_t examples, const RaceRules& rules) {
@@ -113,19 +122,15 @@ std::vector<std::size_t> race_survivors(std::span<const ScoreRow> rows, std::siz
     spent += row.size();
   }
   std::vector<std::size_t> alive;
-  std::vector<double> means(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].size() == met) alive.push_back(i);
-    means[i] = mean_of(rows[i]);
   }
   if (alive.size() < 2 || met == 0 || met >= examples) return alive;
 
-  std::ranges::sort(alive, [&](std::size_t a, std::size_t b) {
-    return means[a] != means[b] ? means[a] > means[b] : a < b;
-  });
+  sort_by_mean(alive, rows);
   if (rules.share < 1) {
     const double left = budget_of(rows.size(), examples, rules) - static_cast<double>(spent);
-    alive.resize(affordable(alive.size(), left, met, race_checkpoints(examples, rules)));
+    alive.resize(affordable(alive.size(), kFewest, left, met, race_checkpoints(examples, rules)));
   }
   const std::size_t leader = alive.front();
   const double risk = risk_at_one(examples, rules);
@@ -138,20 +143,16 @@ std::vector<std::size_t> race_survivors(std::span<const ScoreRow> rows, std::siz
 
 std::size_t race_reach(std::size_t candidates, std::size_t met,
                        std::span<const std::size_t> checkpoints, double runs) {
-  while (candidates > 1 && runs_to_end(candidates, 1, met, checkpoints) > runs) --candidates;
-  return candidates;
+  return affordable(candidates, 1, runs, met, checkpoints);
 }
 
 std::vector<std::size_t> race_foremost(std::span<const ScoreRow> rows, std::size_t count) {
-  std::vector<double> means;
-  for (const ScoreRow& row : rows) means.push_back(mean_of(row));
-  std::vector<std::size_t> order(rows.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order,
-                           [&](std::size_t a, std::size_t b) { return means[a] > means[b]; });
-  order.resize(std::min(count, order.size()));
-  std::ranges::sort(order);
-  return order;
+  std::vector<std::size_t> places(rows.size());
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  sort_by_mean(places, rows);
+  places.resize(std::min(count, places.size()));
+  std::ranges::sort(places);
+  return places;
 }
 
 std::vector<Rung> halving_schedule(std::size_t candidates, std::size_t examples,
@@ -167,7 +168,7 @@ std::vector<Rung> halving_schedule(std::size_t candidates, std::size_t examples,
     met = checkpoint;
     if (met < examples && rules.share < 1) {
       const double left = budget_of(candidates, examples, rules) - static_cast<double>(spent);
-      alive = affordable(alive, left, met, checkpoints);
+      alive = affordable(alive, kFewest, left, met, checkpoints);
     }
   }
   return schedule;

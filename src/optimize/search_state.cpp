@@ -168,6 +168,13 @@ RaceRules Search::State::race_rules(std::size_t contenders) const {
 }
 
 // Which contenders are worth more examples, after those met so far.
+std::vector<ScoreRow> Search::State::merits_of(
+    const std::vector<const Contender*>& contenders) const {
+  std::vector<ScoreRow> rows;
+  for (const Contender* contender : contenders) rows.push_back(contender->merits(aims));
+  return rows;
+}
+
 std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contenders,
                                                  const std::vector<Contender*>& alive,
                                                  const RaceRules& rules) const {
@@ -185,8 +192,7 @@ std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contend
     }
   }
   if (racing.empty()) return out;
-  std::vector<ScoreRow> rows;
-  for (const Contender* contender : racing) rows.push_back(contender->merits(aims));
+  const std::vector<ScoreRow> rows = merits_of({racing.begin(), racing.end()});
   std::optional<ScoreRow> incumbent;
   const Trial* leader = best();
   if (leader && leader->excess == 0 && !(has_fallback && leader->fallback)) {
@@ -217,13 +223,11 @@ std::size_t Search::State::reach(std::span<const Contender* const> contenders,
 
 std::vector<Contender*> Search::State::within_budget(
     std::vector<Contender*> alive, std::span<const std::size_t> checkpoints) const {
-  const std::size_t count =
-      reach(std::vector<const Contender*>(alive.begin(), alive.end()), checkpoints);
+  const std::vector<const Contender*> racing(alive.begin(), alive.end());
+  const std::size_t count = reach(racing, checkpoints);
   if (count >= alive.size()) return alive;
-  std::vector<ScoreRow> rows;
-  if (task.goals.is_score())
-    rows = label_rows(std::vector<const Contender*>(alive.begin(), alive.end()));
-  for (std::size_t i = rows.size(); i < alive.size(); ++i) rows.push_back(alive[i]->merits(aims));
+  std::vector<ScoreRow> rows = task.goals.is_score() ? label_rows(racing) : std::vector<ScoreRow>();
+  if (rows.empty()) rows = merits_of(racing);
   // Who is beyond a limit comes last, whatever the score.
   for (std::size_t i = 0; i < alive.size(); ++i) {
     if (alive[i]->excess(aims) > 0) rows[i].clear();

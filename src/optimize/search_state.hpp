@@ -62,6 +62,7 @@ struct Search::State {
   Result<Contender> make_contender(const Proposal& proposal);
   void order_examples();
   RaceRules race_rules(std::size_t contenders) const;
+  std::vector<ScoreRow> merits_of(const std::vector<const Contender*>& contenders) const;
   std::vector<Contender*> survivors(std::vector<Contender>& contenders,
                                     const std::vector<Contender*>& alive,
                                     const RaceRules& rules) const;
