@@ -38,15 +38,4 @@ bool ReplyPlan::is_single_choice() const {
   return labels <= 1;
 }
 
-std::size_t choose_label(const std::vector<double>& log_probs, const std::vector<double>& bias) {
-  const auto score = [&](std::size_t i) {
-    return log_probs[i] - (i < bias.size() ? bias[i] : 0.0);
-  };
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < log_probs.size(); ++i) {
-    if (score(i) > score(best)) best = i;
-  }
-  return best;
-}
-
 }  // namespace hone

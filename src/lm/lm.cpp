@@ -42,7 +42,12 @@ double LmReply::log_prob() const {
 Hash request_key(const LmInfo& info, const LmRequest& request) {
   Hasher hasher;
   hasher.add(info.identity).add(request.prompt.hash()).add(request.reply->hash());
-  if (!request.reply->is_single_choice()) add_biases(*request.reply, hasher);
+  if (!request.reply->is_single_choice()) {
+    add_biases(*request.reply, hasher);
+  } else if (info.scores_labels) {
+    // What the labels score depends on nothing else, and whoever gets the reply chooses anew.
+    return hasher.add(LmSettings{}.hash()).add(std::uint64_t{0}).add(std::uint64_t{0}).finish();
+  }
   hasher.add(request.settings.hash()).add(request.sample);
   const bool is_greedy = request.settings.temperature <= 0;
   hasher.add(is_greedy ? std::uint64_t{0} : request.seed);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hone/base/rng.hpp"
+#include "hone/lm/label_choice.hpp"
 
 #include "optimize/prompt_bytes.hpp"
 
@@ -132,7 +133,7 @@ Result<LmReply> StandInLm::answer(const LmRequest& request) const {
       Rng rng(key.low, key);
       for (std::size_t i = 0; i < choice.labels.size(); ++i)
         scores.log_probs.push_back(-3 * rng.uniform());
-      scores.chosen = choose_label(scores.log_probs, choice.bias);
+      scores.chosen = choose_label(scores.log_probs, choice, request);
       reply.text += choice.lead + choice.labels[scores.chosen];
       if (info_.scores_labels) reply.labels.push_back(std::move(scores));
     }

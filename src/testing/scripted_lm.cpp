@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "hone/lm/label_choice.hpp"
+
 namespace hone {
 namespace {
 
@@ -101,7 +103,7 @@ Result<LmReply> ScriptedLm::follow_plan(const LmRequest& request) const {
                               "scored " + std::to_string(scores.log_probs.size()) + " labels of " +
                                   std::to_string(choice.labels.size()));
       }
-      scores.chosen = choose_label(scores.log_probs, choice.bias);
+      scores.chosen = choose_label(scores.log_probs, choice, request);
       reply.text += choice.lead + choice.labels[scores.chosen];
       if (script_.score != nullptr) reply.labels.push_back(std::move(scores));
     }

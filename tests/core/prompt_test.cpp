@@ -52,11 +52,5 @@ TEST(ReplyPlan, SingleChoiceHasOneLabelAndNoText) {
   EXPECT_FALSE(plan.is_single_choice());
 }
 
-TEST(ChooseLabel, SubtractsTheBias) {
-  EXPECT_EQ(choose_label({-1, -2}, {}), 0U);
-  EXPECT_EQ(choose_label({-1, -2}, {-0.5, -3}), 1U);
-  EXPECT_EQ(choose_label({-1, -1}, {}), 0U);
-}
-
 }  // namespace
 }  // namespace hone

@@ -215,6 +215,22 @@ TEST(CachedLm, AKeptChoiceServesAnyBias) {
   EXPECT_EQ(inner->calls(), 1U);
 }
 
+TEST(CachedLm, SamplesOfAChoiceAreDrawnFromScoresComputedOnce) {
+  const auto inner = scorer();
+  const auto lm = open(inner);
+  std::vector<LmRequest> requests(40, label_request("t"));
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].settings.temperature = 1;
+    requests[i].sample = i;
+  }
+  std::size_t positive = 0;
+  for (const Result<LmReply>& reply : lm->complete(requests, {}))
+    positive += static_cast<std::size_t>(reply.value().labels.front().chosen == 0);
+  EXPECT_GT(positive, 10U);
+  EXPECT_LT(positive, 39U);
+  EXPECT_EQ(inner->calls(), 1U);
+}
+
 TEST(CachedLm, DuplicatesOfABatchMayDifferInBias) {
   const auto lm = open(scorer());
   const std::vector<LmRequest> batch = {label_request("t", {1.0, 0.0}), label_request("t")};

@@ -64,6 +64,23 @@ TEST(RequestKey, ModelPromptPlanAndSampleCount) {
   EXPECT_NE(request_key(kInfo, a), request_key(kInfo, other_sample));
 }
 
+TEST(RequestKey, ScoresOfOneChoiceServeAnySampleButOnlyWhereTheModelScores) {
+  const LmInfo scores{.identity = "m", .scores_labels = true};
+  const LmRequest a = label_request("t");
+  LmRequest b = a;
+  b.settings.temperature = 1;
+  b.sample = 3;
+  b.seed = 7;
+  EXPECT_EQ(request_key(scores, a), request_key(scores, b));
+  EXPECT_EQ(request_key(scores, a), request_key(kInfo, a));
+  EXPECT_NE(request_key(kInfo, a), request_key(kInfo, b));
+  LmRequest text = b;
+  text.reply = tests::text_plan();
+  LmRequest other = text;
+  other.sample = 4;
+  EXPECT_NE(request_key(scores, text), request_key(scores, other));
+}
+
 TEST(RequestKey, TheBiasOfOneChoiceDoesNotCountButThatOfTheFirstOfTwoDoes) {
   EXPECT_EQ(request_key(kInfo, label_request("t")), request_key(kInfo, label_request("t", {1, 0})));
   const auto two_choices = [](std::vector<double> bias) {

@@ -21,7 +21,7 @@ struct ForcedText {
 
 // A choice among known texts. The reply holds `lead + labels[i]`; the score of a label is the
 // log-probability of its tokens after `lead`, and of `close`'s first token too where one label
-// begins another. The chosen label is argmax(log_probs[i] - bias[i]).
+// begins another. Greedy requests get the label with the highest log_probs[i] - bias[i].
 struct LabelSlot {
   std::string field;
   std::string lead;
@@ -57,8 +57,5 @@ struct ReplyPlan {
   // slot and no text slot): then a cached reply serves any bias.
   bool is_single_choice() const;
 };
-
-// argmax(log_probs - bias), the first of equals; bias may be empty.
-std::size_t choose_label(const std::vector<double>& log_probs, const std::vector<double>& bias);
 
 }  // namespace hone

@@ -44,7 +44,7 @@ struct LmRequest {
   std::shared_ptr<const ReplyPlan> reply;  // never null
   LmSettings settings;
   std::uint64_t seed = 0;    // of sampling; ignored when greedy
-  std::uint64_t sample = 0;  // asks for another answer to the same request: part of the cache key
+  std::uint64_t sample = 0;  // asks for another answer to the same request
   // Withdraws this request alone, from any thread and while complete() runs: it is answered
   // `stopped`, and what it held is free for the others at the engine's next step. Requests of one
   // candidate share a token. No part of the request's identity.
@@ -92,7 +92,8 @@ class Lm {
 };
 
 // What identifies a request to a model for caching: model identity, prompt, plan, settings, sample
-// (and the seed unless decoding is greedy).
+// (and the seed unless decoding is greedy). Of a single choice whose labels the model scores only
+// the first three: the scores are the same for all the rest.
 Hash request_key(const LmInfo& info, const LmRequest& request);
 
 }  // namespace hone

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hone/base/text.hpp"
+#include "hone/lm/label_choice.hpp"
 
 #include "lm/local/rows.hpp"
 
@@ -166,7 +167,7 @@ void Lane::move_to(int sequence) {
 void Lane::finish_label() {
   const LabelSlot& slot = *step().label;
   const LabelTrie& trie = step().trie;
-  LabelScores scores{slot.field, scores_, choose_label(scores_, slot.bias)};
+  LabelScores scores{slot.field, scores_, choose_label(scores_, slot, *work_->request)};
   const std::size_t chosen = scores.chosen;
   reply_.labels.push_back(std::move(scores));
   reply_.text += step().forced + slot.lead + slot.labels[chosen];

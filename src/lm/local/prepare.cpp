@@ -34,7 +34,10 @@ Hash work_key(const Tokens& tokens, const Hash& plan, const LmRequest& request) 
   hasher.add(std::string_view(reinterpret_cast<const char*>(tokens.data()),
                               tokens.size() * sizeof(Token)));
   hasher.add(plan).add(request.settings.hash());
-  if (request.settings.temperature > 0) hasher.add(request.seed).add(request.sample);
+  // With the prompt: prompts cut into other segments may have the same tokens, and draw other
+  // labels.
+  if (request.settings.temperature > 0)
+    hasher.add(request.seed).add(request.sample).add(request.prompt.hash());
   return hasher.finish();
 }
 

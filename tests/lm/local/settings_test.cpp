@@ -2,6 +2,8 @@
 #include <cmath>
 #include <set>
 
+#include "hone/lm/label_choice.hpp"
+
 #include "lm/local/adapter_file.hpp"
 #include "lm/local/model_fixture.hpp"
 #include "lm/temporary_folder.hpp"
@@ -139,6 +141,33 @@ TEST_F(ModelSettings, SamplesShareOnePrefillAndDependOnNothingElse) {
     EXPECT_EQ(again[samples.size() - 1 - i].value().text, together[i]->text);
     EXPECT_EQ(answer(*impl, samples[i]).text, together[i]->text);
   }
+}
+
+TEST_F(ModelSettings, LabelsAreDrawnAndWhatFollowsGoesOnFromTheDrawnOne) {
+  auto impl = open(true);
+  std::vector<LmRequest> samples;
+  for (std::uint64_t sample = 0; sample < 24; ++sample) {
+    samples.push_back(
+        make_request(text_prompt("Choose a colour.", " Colour:"),
+                     {LabelSlot{"colour", " ", {"red", "blue"}, "\n", {}},
+                      ForcedText{"\nIts opposite is"}, TextSlot{"opposite", "", "", {"\n"}, 4}}));
+    samples.back().settings.temperature = 3;
+    samples.back().settings.top_k = 1000;
+    samples.back().sample = sample;
+  }
+  std::set<std::size_t> chosen;
+  const auto together = impl->complete(samples, {});
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const LmReply& reply = together[i].value();
+    const LabelScores& scores = reply.labels.front();
+    const auto& slot = std::get<LabelSlot>(samples[i].reply->parts.front());
+    chosen.insert(scores.chosen);
+    EXPECT_EQ(scores.log_probs, together[0]->labels.front().log_probs);
+    EXPECT_EQ(scores.chosen, choose_label(scores.log_probs, slot, samples[i]));
+    EXPECT_TRUE(reply.text.starts_with(" " + slot.labels[scores.chosen] + "\nIts"));
+    EXPECT_EQ(answer(*impl, samples[i]).text, reply.text);
+  }
+  EXPECT_EQ(chosen.size(), 2U);
 }
 
 // ---- Options ----
