@@ -299,11 +299,13 @@ def growing_table(runs):
     return table(["model", "task", "optimizer", *(f"{size} examples" for size in SIZES)], rows)
 
 
-def complete(runs):
-    """The runs of the seeds that all planned runs are there of, and those seeds: others would weigh tasks unequally."""
+def complete(runs, part):
+    """A table's runs of the seeds that all its planned runs are there of, and those seeds: others would weigh tasks
+    unequally."""
     known = {key_of(run) for run in runs}
-    seeds = [seed for seed in SEEDS if all(key_of(run) in known for run in plan() if run["seed"] == seed)]
-    return [run for run in runs if run["seed"] in seeds or run["optimizer"] == "as it is"], seeds
+    seeds = [seed for seed in SEEDS
+             if all(key_of(run) in known for run in plan() if run["seed"] == seed and run["part"] == part)]
+    return [run for run in runs if run["part"] == part and (run["seed"] in seeds or run["optimizer"] == "as it is")], seeds
 
 
 def plot(runs, seeds):
@@ -319,18 +321,19 @@ def plot(runs, seeds):
 
 
 def write_docs(runs):
-    runs, seeds = complete(runs)
-    if not seeds:
+    compared, seeds = complete(runs, "all")
+    growing, growing_seeds = complete(runs, "growing")
+    if not seeds or not growing_seeds:
         raise SystemExit("there is no seed yet that every run is there of")
     text = PAGE.read_text(encoding="utf-8")
-    parts = {"scores": "\n\n".join(score_table(runs, model) for model in MODELS), "growing": growing_table(runs)}
+    parts = {"scores": "\n\n".join(score_table(compared, model) for model in MODELS), "growing": growing_table(growing)}
     for name, content in parts.items():
         pattern = re.compile(f"(<!-- {name}: made by bench/optimizers.py -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
             raise SystemExit(f"{PAGE}: has no place for '{name}'")
         text = pattern.sub(lambda match: match[1] + content + "\n" + match[2], text)
     PAGE.write_text(text, encoding="utf-8")
-    PLOT.write_text(plot(runs, seeds), encoding="utf-8")
+    PLOT.write_text(plot(compared, seeds), encoding="utf-8")
 
 
 def main():
