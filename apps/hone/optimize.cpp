@@ -131,6 +131,8 @@ Result<Prepared> prepare(TaskSpec task, bool dry_run) {
   if (!proposer_model) return proposer_model.error();
   Result<std::optional<ModelSpec>> embedder = task_embedder(task, *loaded);
   if (!embedder) return embedder.error();
+  const SearchSetting setting{student, *space, embedder->has_value()};
+  if (const Result<void> fits = (*optimizer)->check(setting); !fits) return fits.error();
   std::optional<Program> teacher;
   if (task.teacher_program) {
     const ModelSpec& runs_on = *teacher_model ? **teacher_model : *model;
@@ -409,9 +411,6 @@ class Run {
     options.teacher = prepared_.teacher;
     options.teacher_lm = models_.teacher;
     options.log = prepared_.log.get();
-    options.purpose = prepared_.task.optimizer;
-    const Value& optimizer_options = prepared_.task.optimizer_options;
-    if (optimizer_options.size() > 0) options.purpose += " " + optimizer_options.to_json();
     options.proposer_lm = models_.proposer;
     options.models = models_.named;
     options.embedder = models_.embedder;

@@ -153,8 +153,8 @@ BootstrapOptions read_bootstrap_options(OptionReader& options, BootstrapOptions 
                                      "demos from the teacher's runs, at most");
   out.max_labeled =
       options.get("max_labeled", out.max_labeled, "demos in all, filled up with labelled examples");
-  out.rounds =
-      options.get("rounds", out.rounds, "tries an example gets; later ones at temperature 1");
+  out.rounds = options.get("rounds", out.rounds,
+                           "tries an example gets; later ones at temperature 1", kAtLeastOne);
   out.threshold =
       options.get("threshold", out.threshold, "least metric score of a run worth showing");
   out.balanced =

@@ -22,11 +22,17 @@ std::vector<std::size_t> front_of(const std::vector<Trial>& trials, const Goals&
 
 Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                            const Optimizer& optimizer, SearchOptions options) {
-  if (options.purpose.empty()) options.purpose = optimizer.name();
+  if (options.purpose.empty()) {
+    options.purpose = optimizer.name();
+    if (const std::string settings = optimizer.settings(); !settings.empty())
+      options.purpose += " " + settings;
+  }
   std::vector<std::string> models;
   for (const auto& [name, named] : options.models) models.push_back(name);
   const Space space = options.space.value_or(Space::of(student)).with_models(models);
   if (Result<void> able = check_space(optimizer, space); !able) return able.error();
+  const SearchSetting setting{student, space, options.embedder != nullptr};
+  if (Result<void> fits = optimizer.check(setting); !fits) return fits.error();
   Result<std::unique_ptr<Search>> made =
       Search::make(student, std::move(task), lm, std::move(options));
   if (!made) return made.error();

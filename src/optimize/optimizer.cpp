@@ -41,6 +41,10 @@ bool Optimizer::handles(const Param& /*param*/) const {
   return true;
 }
 
+Result<void> Optimizer::check(const SearchSetting& /*setting*/) const {
+  return {};
+}
+
 Result<void> check_space(const Optimizer& optimizer, const Space& space) {
   const auto is_handled = [&](const Param& param) {
     return is_searched_anyway(param) || optimizer.handles(param);

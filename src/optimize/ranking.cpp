@@ -112,14 +112,6 @@ bool is_clearly_worse(std::span<const std::optional<double>> one,
 
 namespace {
 
-const Trial* highest_mean(std::span<const Trial> trials) {
-  const Trial* top = nullptr;
-  for (const Trial& trial : trials) {
-    if (trial.complete && (!top || trial.mean > top->mean)) top = &trial;
-  }
-  return top;
-}
-
 // The validation scores and those of the run-off.
 std::vector<std::optional<double>> all_scores(const Trial& trial) {
   std::vector<std::optional<double>> scores = trial.scores;
@@ -132,6 +124,21 @@ double gain(const Trial& trial, const Trial& baseline) {
   double sum = 0;
   for (std::size_t i = 0; i < pairs.first.size(); ++i) sum += pairs.second[i] - pairs.first[i];
   return pairs.first.empty() ? 0 : sum / static_cast<double>(pairs.first.size());
+}
+
+// On the examples both have a score of: failures must not decide which examples a mean is of.
+bool is_below(const Trial& trial, const Trial& baseline) {
+  constexpr double kRounding = 1e-9;
+  return gain(trial, baseline) < -kRounding;
+}
+
+const Trial* highest_mean(std::span<const Trial> trials, const Trial* baseline) {
+  const Trial* top = nullptr;
+  for (const Trial& trial : trials) {
+    if (!trial.complete || (baseline && is_below(trial, *baseline))) continue;
+    if (!top || trial.mean > top->mean) top = &trial;
+  }
+  return top;
 }
 
 // How much more probable the right labels are than to the baseline, on average.
@@ -150,7 +157,7 @@ double likelihood_gain(const Trial& trial, const Trial& baseline, std::size_t te
 const Trial* best_of_run_off(std::span<const Trial> trials, const Trial& baseline) {
   std::vector<const Trial*> runners;
   for (const Trial& trial : trials) {
-    if (!trial.further_scores.empty() && gain(trial, baseline) >= 0) runners.push_back(&trial);
+    if (!trial.further_scores.empty() && !is_below(trial, baseline)) runners.push_back(&trial);
   }
   const Trial* top = *std::ranges::max_element(
       runners, {}, [&](const Trial* trial) { return gain(*trial, baseline); });
@@ -164,6 +171,21 @@ const Trial* best_of_run_off(std::span<const Trial> trials, const Trial& baselin
   return *std::ranges::max_element(runners, {}, [&](const Trial* trial) {
     return std::pair(!trial->fallback, likelihood_gain(*trial, baseline, at));
   });
+}
+
+// Of the trials that came after the run-off: the validation examples are all they met.
+const Trial* best_since_run_off(std::span<const Trial> trials, const Trial& winner,
+                                const Trial& baseline) {
+  const Trial* best = &winner;
+  std::size_t last = 0;
+  for (const Trial& trial : trials) {
+    if (!trial.further_scores.empty()) last = std::max(last, trial.number);
+  }
+  for (const Trial& trial : trials) {
+    if (trial.number <= last || !trial.complete || is_below(trial, baseline)) continue;
+    if (trial.mean > best->mean) best = &trial;
+  }
+  return best;
 }
 
 }  // namespace
@@ -180,7 +202,7 @@ PairedScores paired_scores(const Trial& first, const Trial& second) {
 }
 
 std::vector<std::size_t> finalists(std::span<const Trial> trials, std::size_t baseline) {
-  const Trial* top = highest_mean(trials);
+  const Trial* top = highest_mean(trials, &trials[baseline]);
   std::vector<std::size_t> numbers;
   for (const Trial& trial : trials) {
     const bool is_in = trial.complete && !is_clearly_worse(trial.scores, top->scores);
@@ -205,14 +227,15 @@ bool shows(const Candidate& candidate, const Signature& signature, const Example
 }
 
 const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t> baseline) {
-  if (baseline && !trials[*baseline].further_scores.empty())
-    return best_of_run_off(trials, trials[*baseline]);
-  const Trial* top = highest_mean(trials);
+  const Trial* before = baseline ? &trials[*baseline] : nullptr;
+  if (before && !before->further_scores.empty())
+    return best_since_run_off(trials, *best_of_run_off(trials, *before), *before);
+  const Trial* top = highest_mean(trials, before);
   if (!top || !top->likelihood) return top;
   std::vector<const Trial*> equals;
   for (const Trial& trial : trials) {
     if (!trial.complete || !trial.likelihood) continue;
-    if (baseline && trial.mean < trials[*baseline].mean) continue;
+    if (before && is_below(trial, *before)) continue;
     if (!is_clearly_worse(trial.scores, top->scores)) equals.push_back(&trial);
   }
   std::vector<LabelLikelihood> means;

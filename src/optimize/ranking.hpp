@@ -34,13 +34,14 @@ bool is_clearly_worse(std::span<const std::optional<double>> one,
                       std::span<const std::optional<double>> other);
 
 // The best complete trial, the earlier of equals; null when there is none. Of those that are not
-// clearly worse than the highest mean, and not below the baseline's, the one that gives the right
-// labels the most probability, at the temperature under which these trials together give them the
-// most, fallbacks last: every example says how much, where a score of 0 or 1 says only whether.
-// Without label scores the highest mean. `baseline` is the number of its trial.
-// After a run-off only those in it are chosen among, by the scores of both rounds, and compared
-// with the baseline on the examples both met: so that one which showed easy examples as demos loses
-// nothing by it.
+// clearly worse than the highest mean, and not below the baseline on the examples both have a score
+// of, the one that gives the right labels the most probability, at the temperature under which
+// these trials together give them the most, fallbacks last: every example says how much, where a
+// score of 0 or 1 says only whether. Without label scores the highest mean. `baseline` is the
+// number of its trial. After a run-off only those in it are chosen among, by the scores of both
+// rounds, and compared with the baseline on the examples both met: so that one which showed easy
+// examples as demos loses nothing by it. A trial that came after the run-off wins by a higher mean
+// of the validation examples than its winner's.
 const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t> baseline);
 
 // The complete trials whose mean is not clearly worse than the highest, and the baseline: numbers.

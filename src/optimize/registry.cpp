@@ -49,7 +49,31 @@ constexpr std::array kEntries = {
           "metrics that say what was wrong; a capable proposer; few examples suffice", &make_gepa},
 };
 
+// An optimizer that knows the options it was made with.
+class Configured final : public Optimizer {
+ public:
+  Configured(std::unique_ptr<Optimizer> inner, std::string settings)
+      : inner_(std::move(inner)), settings_(std::move(settings)) {}
+
+  std::string_view name() const override { return inner_->name(); }
+  Result<void> run(Search& search) const override { return inner_->run(search); }
+  bool handles(const Param& param) const override { return inner_->handles(param); }
+  std::string_view needs() const override { return inner_->needs(); }
+  Result<void> check(const SearchSetting& setting) const override { return inner_->check(setting); }
+  std::string settings() const override { return settings_; }
+
+ private:
+  std::unique_ptr<Optimizer> inner_;
+  std::string settings_;
+};
+
 }  // namespace
+
+std::vector<std::string> optimizer_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kEntries) names.emplace_back(entry.name);
+  return names;
+}
 
 std::vector<OptimizerInfo> optimizers() {
   std::vector<OptimizerInfo> out;
@@ -62,15 +86,15 @@ std::vector<OptimizerInfo> optimizers() {
 }
 
 Result<std::unique_ptr<Optimizer>> make_optimizer(std::string_view name, const Value& options) {
-  std::vector<std::string> known;
   for (const Entry& entry : kEntries) {
-    known.emplace_back(entry.name);
     if (name != entry.name) continue;
     OptionReader reader(entry.name, options);
     std::unique_ptr<Optimizer> optimizer = entry.make(reader);
     if (Result<void> fits = reader.finish(); !fits) return fits.error();
-    return optimizer;
+    if (options.size() == 0) return optimizer;
+    return std::make_unique<Configured>(std::move(optimizer), options.to_json());
   }
+  const std::vector<std::string> known = optimizer_names();
   return bad_request("optimizer", "there is no '" + std::string(name) + "'" +
                                       did_you_mean(name, known) + " (there: " + join(known, ", ") +
                                       ")");

@@ -212,7 +212,8 @@ void Search::run_off() {
   const auto baseline = state_->measured.find(hash_of("baseline"));
   if (done() || !options().race.enabled || !goals().is_score()) return;
   if (baseline == state_->measured.end()) return;
-  state_->run_off(finalists(state_->trials, baseline->second));
+  state_->run_off(
+      state_->affordable_finalists(finalists(state_->trials, baseline->second), baseline->second));
 }
 
 std::vector<Rollout> Search::run(std::span<const RolloutTask> tasks, const RunOptions& options) {

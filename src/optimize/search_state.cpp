@@ -289,6 +289,33 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
   }
 }
 
+// The examples of the run-off that the trial's demos do not show.
+std::size_t Search::State::strange_examples(const Trial& trial) const {
+  return static_cast<std::size_t>(std::ranges::count_if(task.train, [&](const Example& example) {
+    return !shows(trial.candidate, student.signature(), example);
+  }));
+}
+
+// Those of the finalists, the foremost before others, that the budget can take through the run-off
+// beside the baseline.
+std::vector<std::size_t> Search::State::affordable_finalists(std::vector<std::size_t> numbers,
+                                                             std::size_t baseline) const {
+  const std::optional<double> calls = meter.calls_left();
+  if (!calls) return numbers;
+  std::ranges::stable_sort(numbers, [&](std::size_t a, std::size_t b) {
+    if (a == baseline || b == baseline) return a == baseline && b != baseline;
+    return trials[a].mean > trials[b].mean;
+  });
+  double needed = 0;
+  const auto out = std::ranges::find_if(numbers, [&](std::size_t number) {
+    needed += static_cast<double>(strange_examples(trials[number]));
+    return needed > *calls;
+  });
+  numbers.erase(out, numbers.end());
+  std::ranges::sort(numbers);
+  return numbers.size() < 2 ? std::vector<std::size_t>() : numbers;
+}
+
 void Search::State::run_off(const std::vector<std::size_t>& numbers) {
   std::vector<Program> programs;
   for (const std::size_t number : numbers) {
@@ -310,7 +337,10 @@ void Search::State::run_off(const std::vector<std::size_t>& numbers) {
   const std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
   watch_replies();
   // Half a run-off would favour those who came first.
-  if (done()) return;
+  const bool was_stopped = std::ranges::any_of(rollouts, [](const Rollout& rollout) {
+    return rollout.error && rollout.error->kind == ErrorKind::stopped;
+  });
+  if (was_stopped) return;
   std::size_t next = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     Trial& trial = trials[numbers[i]];

@@ -82,7 +82,10 @@ struct Search::State {
   std::string first_prompt(const Program& program) const;
   const Trial& finish(const Contender& contender, const Hash& proposed, bool fallback,
                       const std::optional<Program>& base = std::nullopt);
+  std::vector<std::size_t> affordable_finalists(std::vector<std::size_t> numbers,
+                                                std::size_t baseline) const;
   void run_off(const std::vector<std::size_t>& numbers);
+  std::size_t strange_examples(const Trial& trial) const;
 };
 
 }  // namespace hone

@@ -1,11 +1,15 @@
 #include "hone/testing/optimizer_conformance.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <numeric>
+#include <optional>
 #include <stop_token>
 
 #include "hone/base/text.hpp"
 #include "hone/optimize/optimize.hpp"
+#include "hone/store/study_log.hpp"
 #include "hone/testing/faulty_lm.hpp"
 
 namespace hone::testing {
@@ -25,6 +29,7 @@ class Check {
     finds_the_optimum();
     is_the_same_for_any_threads();
     keeps_every_budget();
+    goes_on_where_it_was();
     survives_a_failing_metric();
     survives_a_failing_model();
     ends_on_a_stop();
@@ -42,8 +47,11 @@ class Check {
   }
 
   void not_below_baseline(const Optimized& done, const std::string& when) {
-    if (done.best.complete && done.best.mean < done.baseline.mean)
-      broke("is below the baseline " + when);
+    // On the examples both have a score of, as failures must not decide.
+    const PairedScores pairs = paired_scores(done.baseline, done.best);
+    const double before = std::accumulate(pairs.first.begin(), pairs.first.end(), 0.0);
+    const double after = std::accumulate(pairs.second.begin(), pairs.second.end(), 0.0);
+    if (done.best.complete && after < before - 1e-9) broke("is below the baseline " + when);
   }
 
   void finds_the_optimum() {
@@ -106,10 +114,50 @@ class Check {
     if (!done && done.error().text().find("is broken") == std::string::npos)
       broke("hides the error of a metric that always fails: " + done.error().text());
     // The same after a baseline that could be measured.
-    Result<std::unique_ptr<Search>> search =
-        Search::make(planted.student, planted.task, lm, SearchOptions{});
-    if (search && optimizer_->run(**search) && (*search)->best())
-      broke("names a best trial although nothing was scored");
+    const PlantedTask whole = planted_task();
+    std::size_t left = whole.task.val.size();
+    planted.task.metric = Metric("broken", [&](const Outcome& outcome) -> Result<Score> {
+      if (left == 0) return internal_error("metric", "is broken");
+      --left;
+      return whole.task.metric(outcome);
+    });
+    SearchOptions one_thread;
+    one_thread.threads = 1;
+    const Result<Optimized> later =
+        optimize(planted.student, planted.task, lm, *optimizer_, std::move(one_thread));
+    if (later && later->best.number != later->baseline.number)
+      broke("names a better trial although nothing after the baseline was scored");
+    if (!later && later.error().text().find("is broken") == std::string::npos)
+      broke("hides the error of a metric that fails after the baseline: " + later.error().text());
+  }
+
+  // Stopped after every number of trials, the same search on the same log ends as one that was not.
+  void goes_on_where_it_was() {
+    const ScriptedLm lm(planted_task().script);
+    const Result<Optimized> whole = optimize_planted(lm, {});
+    if (!whole) return;  // told by finds_the_optimum
+    for (std::size_t trials = 1; trials < whole->trials.size(); trials += 1 + trials / 2) {
+      const std::unique_ptr<StudyLog> log = make_memory_study_log();
+      std::stop_source source;
+      std::size_t seen = 0;
+      SearchOptions options;
+      options.log = log.get();
+      options.stop = source.get_token();
+      options.observer = [&](const Event& event) {
+        if (std::holds_alternative<TrialFinished>(event) && ++seen == trials) source.request_stop();
+      };
+      if (!optimize_planted(lm, std::move(options))) continue;
+      SearchOptions again;
+      again.log = log.get();
+      const Result<Optimized> done = optimize_planted(lm, std::move(again));
+      const std::string when = " when it was stopped after " + std::to_string(trials) + " trials";
+      if (!done) {
+        broke("cannot go on" + when + ": " + done.error().text());
+      } else if (done->best.candidate.hash() != whole->best.candidate.hash() ||
+                 done->best.origin != whole->best.origin) {
+        broke("ends with another winner" + when);
+      }
+    }
   }
 
   void survives_a_failing_model() {

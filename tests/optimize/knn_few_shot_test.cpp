@@ -53,7 +53,7 @@ TEST(KnnFewShot, SaysWhatIsMissing) {
   const auto without = optimized(nullptr, "embedding");
   ASSERT_FALSE(without);
   EXPECT_THAT(without.error().text(), HasSubstr("embedder"));
-  const auto odd = optimized(nullptr, "embeding");
+  const auto odd = make_optimizer("knn_few_shot", Value::object({{"by", "embeding"}}));
   ASSERT_FALSE(odd);
   EXPECT_THAT(odd.error().text(), HasSubstr("embedding"));
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/base/rng.hpp"
 #include "hone/base/text.hpp"
 #include "hone/optimize/optimize.hpp"
 
@@ -151,7 +152,8 @@ std::vector<OptionCase> option_cases() {
 
 // Tested with programs of several steps, in gepa_test.cpp, and with an embedder, in
 // knn_few_shot_test.cpp.
-const std::set<std::string> kElsewhere = {"gepa.all_parts", "gepa.merge", "knn_few_shot.by"};
+const std::set<std::string> kElsewhere = {"gepa.all_parts", "gepa.merge", "knn_few_shot.by",
+                                          "ensemble.base.…"};
 
 TEST(OptimizerOptions, EachChangesWhatIsDone) {
   std::map<std::string, std::string> usual;
@@ -177,6 +179,120 @@ TEST(OptimizerOptions, EachIsInTheTable) {
       EXPECT_TRUE(tested.contains(info.name + "." + option)) << info.name << "." << option;
     }
   }
+}
+
+TEST(OptimizerOptions, ThoseOfAnEnsemblesBaseArePassedOn) {
+  const auto trials_of = [](const Value& options) {
+    const ScriptedLm lm(planted_task().script);
+    const auto optimizer = make_optimizer("ensemble", options).value();
+    return optimize(planted_task().student, planted_task().task, lm, *optimizer)
+        .value()
+        .trials.size();
+  };
+  EXPECT_LT(trials_of(Value::object({{"base.candidates", 2}})), trials_of({}));
+  const auto wrong = make_optimizer("ensemble", Value::object({{"base.candidate", 2}}));
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().text(), ::testing::HasSubstr("did you mean candidates"));
+}
+
+TEST(OptimizerOptions, OutOfRangeIsSaidAtOnce) {
+  const std::vector<std::pair<std::string, Value::Object>> wrong = {
+      {"copro", {{"temperature", -1}}},     {"copro", {{"temperature", 1000}}},
+      {"gepa", {{"gate_risk", 7}}},         {"gepa", {{"max_instruction", 0}}},
+      {"simba", {{"candidates", 0}}},       {"ensemble", {{"size", 0}}},
+      {"ensemble", {{"reduce", "median"}}}, {"ensemble", {{"base", "ensemble"}}},
+      {"ensemble", {{"base", "knn"}}},      {"knn_few_shot", {{"max_k", 0}}},
+      {"knn_few_shot", {{"by", "bm"}}}};
+  for (const auto& [name, options] : wrong) {
+    const auto made = make_optimizer(name, Value::object(options));
+    EXPECT_FALSE(made) << name << " " << Value::object(options).to_json();
+    if (!made) {
+      EXPECT_THAT(made.error().text(), ::testing::HasSubstr(options.front().first));
+    }
+  }
+}
+
+TEST(OptimizerOptions, WhatDoesNotGoWithTheTaskIsSaidBeforeACall) {
+  const std::vector<std::pair<std::string, Value>> wrong = {
+      {"knn_few_shot", Value::object({{"by", "embedding"}})},
+      {"ensemble", Value::object({{"base", "knn_few_shot"}, {"base.by", "embedding"}})},
+      {"mipro", Value::object({{"also", "*.nonsense"}})},
+      {"bootstrap_tpe", Value::object({{"also", "*.nonsense"}})}};
+  for (const auto& [name, options] : wrong) {
+    const ScriptedLm lm(planted_task().script);
+    const auto optimizer = make_optimizer(name, options).value();
+    const auto done = optimize(planted_task().student, planted_task().task, lm, *optimizer);
+    ASSERT_FALSE(done) << name;
+    EXPECT_EQ(done.error().kind, ErrorKind::bad_request);
+    EXPECT_EQ(lm.calls(), 0U) << name;
+  }
+}
+
+TEST(OptimizerOptions, AreAPartOfTheStudy) {
+  const std::unique_ptr<StudyLog> log = make_memory_study_log();
+  const ScriptedLm lm(planted_task().script);
+  const auto run = [&](const Value& options) {
+    SearchOptions search;
+    search.log = log.get();
+    return optimize(planted_task().student, planted_task().task, lm,
+                    *make_optimizer("labeled_few_shot", options).value(), search);
+  };
+  ASSERT_TRUE(run({}));
+  EXPECT_TRUE(run({}));
+  const auto other = run(Value::object({{"max_labeled", 3}}));
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().text(), ::testing::HasSubstr("optimizer"));
+}
+
+TEST(Optimizers, SimbaTakesSmallerBatchesWhereTheBudgetIsSmall) {
+  const auto planted = planted_task();
+  const ScriptedLm lm(planted.script);
+  std::vector<std::string> notices;
+  SearchOptions options;
+  options.budget.lm_calls = 160;
+  options.observer = [&](const Event& event) {
+    if (const auto* notice = std::get_if<Notice>(&event)) notices.push_back(notice->message);
+  };
+  const Optimized done =
+      optimize(planted.student, planted.task, lm, *make_optimizer("simba").value(), options)
+          .value();
+  EXPECT_GT(done.trials.size(), 1U);
+  EXPECT_THAT(notices, ::testing::Contains(::testing::HasSubstr("batches of")));
+}
+
+TEST(Optimizers, AnEnsembleMayWinAfterItsBasesRunOff) {
+  // With demos right on seven of ten, which ones hangs on the demos: a vote is right on more.
+  Script script;
+  script.score = [](const LmRequest& request, const LabelSlot&) {
+    const std::string prompt = request.prompt.dump();
+    const int number = std::stoi(prompt.substr(prompt.rfind("Number: ") + 8));
+    Hasher seen;
+    for (const Segment& segment : request.prompt.fixed()) seen.add(segment.hash());
+    const bool has_demos = prompt.find("Number: ") != prompt.rfind("Number: ");
+    const double luck = Rng(static_cast<std::uint64_t>(number), seen.finish()).uniform();
+    const bool says_even = (number % 2 == 0) == (luck < (has_demos ? 0.7 : 0.5));
+    return says_even ? std::vector<double>{-0.1, -2.4} : std::vector<double>{-2.4, -0.1};
+  };
+  const ScriptedLm lm(std::move(script));
+  Examples train, val;
+  for (int i = 0; i < 240; ++i) {
+    const Example example(Value::object({{"number", i}, {"kind", i % 2 == 0 ? "even" : "odd"}}));
+    (i % 2 == i / 2 % 2 ? train : val).push_back(example);
+  }
+  PredictorOptions predictor;
+  predictor.format = Format::completion;
+  const Program student = Program::predict(
+      Signature::parse("number: int -> kind: enum(even, odd)", "Say which.").value(), predictor);
+  const auto optimizer =
+      make_optimizer("ensemble",
+                     Value::object({{"base.max_labeled", 4}, {"base.max_bootstrapped", 4}}))
+          .value();
+  const Optimized done =
+      optimize(student, {train, val, exact_match("kind")}, lm, *optimizer).value();
+  const auto met = std::ranges::count_if(
+      done.trials, [](const Trial& trial) { return !trial.further_scores.empty(); });
+  ASSERT_GT(met, 1);
+  EXPECT_THAT(done.best.origin, ::testing::StartsWith("ensemble"));
 }
 
 TEST(Optimizers, HalfTheCallsStillFindSomething) {

@@ -22,7 +22,10 @@ Trial make_trial(std::size_t number, const Scores& scores, std::optional<double>
   Trial trial;
   trial.number = number;
   trial.scores = scores;
-  for (const auto& score : scores) trial.mean += *score / static_cast<double>(scores.size());
+  trial.examples = scores.size();
+  double scored = 0;
+  for (const auto& score : scores) scored += score ? 1 : 0;
+  for (const auto& score : scores) trial.mean += score.value_or(0) / scored;
   if (log_prob) trial.likelihood.emplace().fill(*log_prob);
   trial.complete = true;
   return trial;
@@ -55,6 +58,39 @@ TEST(Ranking, NeverBelowTheBaseline) {
                                      make_trial(2, hundred(78, 30), -0.45)};
   EXPECT_EQ(best_trial(trials, 0)->number, 1U);
   EXPECT_EQ(best_trial(trials, std::nullopt)->number, 2U);
+}
+
+TEST(Ranking, FailuresDoNotMakeAWinner) {
+  // Where both have a score the second is worse; its failures are the examples nobody is right on.
+  Scores lucky = hundred(60, 5);
+  for (std::size_t i = 70; i < 100; ++i) lucky[i].reset();
+  for (std::size_t i = 0; i < 5; ++i) lucky[i].reset();
+  std::vector<Trial> trials = {make_trial(0, hundred(70), {}), make_trial(1, lucky, {})};
+  ASSERT_GT(trials[1].mean, trials[0].mean);
+  EXPECT_EQ(best_trial(trials, 0)->number, 0U);
+  EXPECT_EQ(best_trial(trials, std::nullopt)->number, 1U);
+  trials[0].likelihood.emplace().fill(-0.7);
+  trials[1].likelihood.emplace().fill(-0.3);
+  EXPECT_EQ(best_trial(trials, 0)->number, 0U);
+}
+
+TEST(Ranking, AfterARunOffALaterTrialWinsByAHigherMean) {
+  std::vector<Trial> trials = {make_trial(0, hundred(70), -0.6), make_trial(1, hundred(72), -0.5),
+                               make_trial(2, hundred(80, 2), -0.5)};
+  for (const std::size_t runner : {0U, 1U})
+    trials[runner].further_scores.assign(10, runner == 1 ? 1.0 : 0.0);
+  for (const std::size_t runner : {0U, 1U}) trials[runner].further_likelihoods.resize(10);
+  EXPECT_EQ(best_trial(trials, 0)->number, 2U);
+  trials[2] = make_trial(2, hundred(72), -0.1);
+  EXPECT_EQ(best_trial(trials, 0)->number, 1U);
+  // One that was there before the run-off and not in it stays out.
+  trials = {make_trial(0, hundred(70), -0.6), make_trial(1, hundred(90), -0.5),
+            make_trial(2, hundred(72), -0.5)};
+  for (const std::size_t runner : {0U, 2U}) {
+    trials[runner].further_scores.assign(10, 1.0);
+    trials[runner].further_likelihoods.resize(10);
+  }
+  EXPECT_EQ(best_trial(trials, 0)->number, 2U);
 }
 
 TEST(Ranking, AFallbackNeedsMoreThanLuck) {

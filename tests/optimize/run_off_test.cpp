@@ -117,6 +117,37 @@ TEST(RunOff, IsLeftOutWhereTheModelDoesNotScoreLabels) {
   EXPECT_TRUE(search->trials().front().further_scores.empty());
 }
 
+TEST(RunOff, TakesTheForemostThatTheBudgetReachesFor) {
+  const ScriptedLm lm = lucky_without_demos();
+  const auto one_demo = [](const std::string& place) {
+    return Candidate()
+        .with("predict.demos", Value(Value::List{weather(place).fields()}))
+        .with("predict.calibration", "none");
+  };
+  const auto in_run_off = [&](std::int64_t calls) {
+    SearchOptions options;
+    options.budget.lm_calls = calls;
+    const auto search =
+        Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+                     options)
+            .value();
+    EXPECT_TRUE(search->evaluate_baseline());
+    EXPECT_TRUE(search->evaluate(one_demo("learn1"), "as good"));
+    EXPECT_TRUE(search->evaluate(two_demos(), "demos"));
+    search->run_off();
+    std::vector<std::string> origins;
+    for (const Trial& trial : search->trials()) {
+      if (!trial.further_scores.empty()) origins.push_back(trial.origin);
+    }
+    return origins;
+  };
+  using Origins = std::vector<std::string>;
+  // Thirty calls for the trials; in the run-off ten, nine and eight.
+  EXPECT_EQ(in_run_off(57), (Origins{"baseline", "as good", "demos"}));
+  EXPECT_EQ(in_run_off(56), (Origins{"baseline", "as good"}));
+  EXPECT_EQ(in_run_off(48), (Origins{}));
+}
+
 TEST(RunOff, TakesNothingWhenTheBudgetIsSpentInIt) {
   const ScriptedLm lm = lucky_without_demos();
   SearchOptions options;
@@ -128,6 +159,7 @@ TEST(RunOff, TakesNothingWhenTheBudgetIsSpentInIt) {
   ASSERT_TRUE(search->evaluate_baseline());
   ASSERT_TRUE(search->evaluate(two_demos(), "demos"));
   search->run_off();
+  EXPECT_EQ(lm.calls(), 2 * kExamples);
   EXPECT_EQ(search->best()->origin, "baseline");
   EXPECT_TRUE(search->best()->further_scores.empty());
 }

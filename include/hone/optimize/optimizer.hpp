@@ -12,6 +12,13 @@
 
 namespace hone {
 
+// What an optimizer is about to work on, known before anything is spent.
+struct SearchSetting {
+  const Program& student;
+  const Space& space;
+  bool has_embedder = false;
+};
+
 // Immutable. Returning early is fine: the best trial so far is the answer. An Error means that
 // nothing sensible could be tried (no demos to draw, a domain it cannot handle).
 class Optimizer {
@@ -25,6 +32,13 @@ class Optimizer {
   virtual bool handles(const Param& param) const;
   // A glob at least one parameter of its space must match; empty = anything it handles will do.
   virtual std::string_view needs() const { return {}; }
+  // Whether its options go with such a search; a bad_request says what to change. optimize() asks
+  // before it spends anything. The default takes everything.
+  virtual Result<void> check(const SearchSetting& setting) const;
+  // What besides the name decides what it does, as text: part of a study's identity, so that other
+  // options do not go on with its log. Of the built-in ones the options given, as JSON; empty when
+  // there are none.
+  virtual std::string settings() const { return {}; }
 };
 
 // Whether the optimizer can do what the space asks for: every glob given to Space::keep or narrow

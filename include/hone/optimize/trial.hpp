@@ -41,8 +41,9 @@ struct Trial {
   std::size_t examples = 0;  // met
   std::size_t failures = 0;
   std::size_t parse_failures = 0;  // replies that could not be read, mended ones included
-  bool complete =
-      false;          // met every validation example, each with a score: only such a trial can win
+  // Met every validation example, and at least half of them gave a score: only such a trial can
+  // win.
+  bool complete = false;
   Usage usage;        // what its runs asked for, cached or not
   Measures measures;  // means over its runs that have a score
   // What the search's goals make of it: by example, in the order of the examples, what a race

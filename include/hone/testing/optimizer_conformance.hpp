@@ -19,8 +19,9 @@ struct OptimizerConformance {
 // Runs the optimizer on planted_task() and returns what it broke, in words; empty when all holds:
 // it reaches the planted score; is never below the baseline; never makes more calls than each
 // budget; equal seeds give equal winners and trials with 1 and 8 threads; a metric that always
-// fails ends it with that error or the baseline; a model that fails 30 % of calls leaves a result;
-// a stop ends it; and it asks for texts just when it says so. Takes a second or so.
+// fails, from the start or after the baseline, ends it with that error or the baseline; a model
+// that fails 30 % of calls leaves a result; stopped, it goes on from its log to the same winner; a
+// stop ends it; and it asks for texts just when it says so. Takes a few seconds.
 std::vector<std::string> check_optimizer(const Optimizer& optimizer,
                                          const OptimizerConformance& expected = {});
 

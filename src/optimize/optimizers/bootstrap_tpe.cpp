@@ -16,14 +16,18 @@ class BootstrapTpe final : public Optimizer {
  public:
   explicit BootstrapTpe(OptionReader& options)
       : bootstrap_(read_bootstrap_options(options, {.max_labeled = kMostDemos})),
-        candidates_(
-            options.get("candidates", std::size_t{16}, "demo sets to choose among, at most")),
-        trials_(options.get("trials", std::size_t{24}, "combinations tried")),
-        batch_(options.get("batch", std::size_t{4}, "combinations measured together")),
+        candidates_(options.get("candidates", std::size_t{16}, "demo sets to choose among, at most",
+                                kAtLeastOne)),
+        trials_(options.get("trials", std::size_t{24}, "combinations tried", kAtLeastOne)),
+        batch_(options.get("batch", std::size_t{4}, "combinations measured together", kAtLeastOne)),
         also_(options.get("also", "", "globs of settings chosen too: \"*.format *.module\"")) {}
 
   std::string_view name() const override { return "bootstrap_tpe"; }
   bool handles(const Param& param) const override { return is_demos(param) || is_drawable(param); }
+
+  Result<void> check(const SearchSetting& setting) const override {
+    return JointChoice().add_matching(setting.space, also_);
+  }
 
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> known = tunable_demo_paths(search, Structure::any);

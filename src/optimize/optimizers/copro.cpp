@@ -16,9 +16,10 @@ namespace {
 class Copro final : public Optimizer {
  public:
   explicit Copro(OptionReader& options)
-      : breadth_(options.get("breadth", std::size_t{8}, "instructions proposed a round")),
-        depth_(options.get("depth", std::size_t{3}, "rounds for each predictor")),
-        temperature_(options.get("temperature", 1.2, "of the proposer")),
+      : breadth_(
+            options.get("breadth", std::size_t{8}, "instructions proposed a round", kAtLeastOne)),
+        depth_(options.get("depth", std::size_t{3}, "rounds for each predictor", kAtLeastOne)),
+        temperature_(options.get("temperature", 1.2, "of the proposer", kTemperature)),
         history_(options.get("history", std::size_t{8}, "scored attempts the proposer sees")),
         bad_cases_(options.get("bad_cases", std::size_t{3}, "failures the proposer sees")),
         looked_at_(options.get("bad_case_pool", std::size_t{16},

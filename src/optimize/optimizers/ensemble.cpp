@@ -1,11 +1,20 @@
 #include "hone/program/ensemble.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "optimize/optimizers/optimizers.hpp"
 
 namespace hone {
 namespace {
+
+std::vector<std::string> possible_bases() {
+  std::vector<std::string> names = optimizer_names();
+  std::erase(names, "ensemble");
+  return names;
+}
 
 // Ensemble of DSPy: several programs answer as one. Here the members are the best trials of another
 // optimizer that runs first, sizes compete on the validation examples (their runs are cached, so
@@ -13,40 +22,39 @@ namespace {
 class EnsembleOptimizer final : public Optimizer {
  public:
   explicit EnsembleOptimizer(OptionReader& options)
-      : base_(options.get("base", "bootstrap_random_search",
-                          "the optimizer whose best trials become members")),
-        size_(options.get("size", std::size_t{5}, "members at most; 3, 5, 7 … up to it are tried")),
+      : size_(options.get("size", std::size_t{5},
+                          "members at most; 3, 5, 7 … up to it, and it, are tried", {.least = 2})),
         weighted_(options.get("weighted", true, "votes weigh by validation score")),
-        reduce_(options.get("reduce", "vote", "vote, or mean for numbers")) {}
+        reduce_(options.get("reduce", "vote", "vote, or mean for numbers", {"vote", "mean"})) {
+    const std::string name =
+        options.get("base", "bootstrap_random_search",
+                    "the optimizer whose best trials become members", possible_bases());
+    const Value base_options =
+        options.forwarded("base.", "an option of the base: base.candidates = 4");
+    Result<std::unique_ptr<Optimizer>> base = make_optimizer(name, base_options);
+    if (!base) {
+      options.fault(base.error().message);
+      base = make_optimizer(name);
+    }
+    base_ = *std::move(base);
+  }
 
   std::string_view name() const override { return "ensemble"; }
-  bool handles(const Param& param) const override {
-    const Result<std::unique_ptr<Optimizer>> base = make_base();
-    return base && (*base)->handles(param);
-  }
-  std::string_view needs() const override {
-    // The names of the built-in optimizers' needs outlive them.
-    const Result<std::unique_ptr<Optimizer>> base = make_base();
-    return base ? (*base)->needs() : std::string_view();
+  bool handles(const Param& param) const override { return base_->handles(param); }
+  std::string_view needs() const override { return base_->needs(); }
+  Result<void> check(const SearchSetting& setting) const override {
+    if (const Result<Program> fits = ensemble({setting.student}, voting({})); !fits)
+      return fits.error();
+    return base_->check(setting);
   }
 
   Result<void> run(Search& search) const override {
-    const Result<std::unique_ptr<Optimizer>> base = make_base();
-    if (!base) return base.error();
-    if (const Result<Program> fits = ensemble({search.student()}, settings({})); !fits)
-      return fits.error();
-    search.phase(base_);
-    if (Result<void> ran = (*base)->run(search); !ran) return ran.error();
+    search.phase(std::string(base_->name()));
+    if (Result<void> ran = base_->run(search); !ran) return ran.error();
 
-    std::vector<const Trial*> members;
-    for (const Trial& trial : search.trials()) {
-      if (trial.complete) members.push_back(&trial);
-    }
-    std::stable_sort(members.begin(), members.end(),
-                     [](const Trial* a, const Trial* b) { return a->mean > b->mean; });
+    const std::vector<const Trial*> members = best_first(search);
     std::vector<Proposal> proposals;
-    for (std::size_t size = std::min<std::size_t>(3, size_);
-         size > 1 && size <= std::min(size_, members.size()); size += 2) {
+    for (const std::size_t size : sizes(std::min(size_, members.size()))) {
       std::vector<Program> programs;
       std::vector<double> weights;
       for (std::size_t i = 0; i < size; ++i) {
@@ -54,12 +62,12 @@ class EnsembleOptimizer final : public Optimizer {
         programs.push_back(own.with(members[i]->candidate).value());
         weights.push_back(weighted_ ? std::max(1e-6, members[i]->mean) : 1.0);
       }
-      Result<Program> joined = ensemble(std::move(programs), settings(std::move(weights)));
+      Result<Program> joined = ensemble(std::move(programs), voting(std::move(weights)));
       if (!joined) return joined.error();
       proposals.push_back({Candidate(), "ensemble of " + std::to_string(size), *std::move(joined)});
     }
     if (proposals.empty() || search.done()) {
-      search.notice("too few complete trials for an ensemble");
+      search.notice("too few trials for an ensemble");
       return {};
     }
     search.phase("ensembles");
@@ -69,19 +77,39 @@ class EnsembleOptimizer final : public Optimizer {
   }
 
  private:
-  Result<std::unique_ptr<Optimizer>> make_base() const {
-    if (base_ == name()) return bad_request("ensemble", "its base cannot be itself");
-    return make_optimizer(base_);
+  // Different programs. Those that a race stopped count too once they met a quarter of the
+  // examples: a race leaves few to the end, and one that just fell behind is a better member than
+  // the student.
+  static std::vector<const Trial*> best_first(const Search& search) {
+    std::vector<const Trial*> members;
+    for (const Trial& trial : search.trials()) {
+      const bool is_known = std::ranges::any_of(members, [&](const Trial* member) {
+        return member->candidate.hash() == trial.candidate.hash() &&
+               member->program.has_value() == trial.program.has_value() &&
+               (!trial.program ||
+                member->program->structure_hash() == trial.program->structure_hash());
+      });
+      if (!is_known && 4 * trial.examples >= search.val().size()) members.push_back(&trial);
+    }
+    std::ranges::stable_sort(members, std::ranges::greater(), &Trial::mean);
+    return members;
   }
 
-  EnsembleOptions settings(std::vector<double> weights) const {
+  static std::vector<std::size_t> sizes(std::size_t most) {
+    std::vector<std::size_t> out;
+    for (std::size_t size = 3; size < most; size += 2) out.push_back(size);
+    if (most > 1) out.push_back(most);
+    return out;
+  }
+
+  EnsembleOptions voting(std::vector<double> weights) const {
     EnsembleOptions options;
     options.weights = std::move(weights);
     options.reduce = reduce_;
     return options;
   }
 
-  std::string base_;
+  std::unique_ptr<Optimizer> base_;
   std::size_t size_;
   bool weighted_;
   std::string reduce_;

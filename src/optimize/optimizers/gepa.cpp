@@ -89,18 +89,20 @@ class Passes {
 class Gepa final : public Optimizer {
  public:
   explicit Gepa(OptionReader& options)
-      : iterations_(options.get("iterations", std::size_t{10}, "rounds of rewriting")),
-        parallel_(options.get("parallel", std::size_t{4}, "rewrites a round")),
-        minibatch_(std::max<std::size_t>(
-            1, options.get("minibatch", std::size_t{4}, "train examples reflected on"))),
+      : iterations_(options.get("iterations", std::size_t{10}, "rounds of rewriting", kAtLeastOne)),
+        parallel_(options.get("parallel", std::size_t{4}, "rewrites a round", kAtLeastOne)),
+        minibatch_(
+            options.get("minibatch", std::size_t{4}, "train examples reflected on", kAtLeastOne)),
         gate_(options.get("gate", std::size_t{16},
                           "train examples parent and child may meet before the full evaluation")),
-        gate_risk_(options.get("gate_risk", 0.1, "of an early verdict at the gate being luck")),
+        gate_risk_(
+            options.get("gate_risk", 0.1, "of an early verdict at the gate being luck", kShare)),
         perfect_(options.get("perfect_score", 1.0, "runs this good leave nothing to reflect on")),
         all_parts_(options.get("all_parts", false, "rewrite every instruction at once")),
         merge_(options.get("merge", false, "also join two candidates of one ancestor")),
-        limit_(options.get("max_instruction", std::size_t{1000}, "bytes of an instruction")),
-        temperature_(options.get("temperature", 1.0, "of the reflecting model")) {}
+        limit_(options.get("max_instruction", std::size_t{1000}, "bytes of an instruction",
+                           {.least = 20})),
+        temperature_(options.get("temperature", 1.0, "of the reflecting model", kTemperature)) {}
 
   std::string_view name() const override { return "gepa"; }
   bool handles(const Param& param) const override { return is_text(param); }

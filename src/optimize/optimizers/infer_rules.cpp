@@ -21,10 +21,11 @@ class InferRules final : public Optimizer {
  public:
   explicit InferRules(OptionReader& options)
       : bootstrap_(read_bootstrap_options(options)),
-        candidates_(options.get("candidates", std::size_t{10}, "rule sets tried")),
-        rules_(options.get("rules", std::size_t{8}, "rules in a set, at most")),
-        shown_(options.get("shown", std::size_t{12}, "examples a rule set is induced from")),
-        temperature_(options.get("temperature", 1.0, "of the model that induces")),
+        candidates_(options.get("candidates", std::size_t{10}, "rule sets tried", kAtLeastOne)),
+        rules_(options.get("rules", std::size_t{8}, "rules in a set, at most", kAtLeastOne)),
+        shown_(options.get("shown", std::size_t{12}, "examples a rule set is induced from",
+                           kAtLeastOne)),
+        temperature_(options.get("temperature", 1.0, "of the model that induces", kTemperature)),
         with_demos_(options.get("demos", true, "bootstrap demos too, where they may change")) {}
 
   std::string_view name() const override { return "infer_rules"; }

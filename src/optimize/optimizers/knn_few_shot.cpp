@@ -20,9 +20,12 @@ class KnnFewShot final : public Optimizer {
  public:
   explicit KnnFewShot(OptionReader& options)
       : max_k_(options.get("max_k", std::size_t{16},
-                           "neighbours at most; 1, 2, 4 … up to it are tried")),
-        pool_(options.get("pool", std::size_t{2000}, "train examples to choose among, at most")),
-        by_(options.get("by", "bm25", "what is near: bm25 (shared words) or embedding")),
+                           "neighbours at most; 1, 2, 4 … up to it, and it, are tried",
+                           kAtLeastOne)),
+        pool_(options.get("pool", std::size_t{2000}, "train examples to choose among, at most",
+                          kAtLeastOne)),
+        by_(options.get("by", "bm25", "what is near: bm25 (shared words) or embedding",
+                        {"bm25", "embedding"})),
         bootstrap_(options.get("bootstrap", false,
                                "demos from the teacher's runs also where the data has them")),
         threshold_(options.get("threshold", 1.0, "least metric score of a run worth showing")) {}
@@ -31,27 +34,23 @@ class KnnFewShot final : public Optimizer {
   bool handles(const Param& param) const override { return is_demos(param); }
   std::string_view needs() const override { return "*.demos"; }
 
+  Result<void> check(const SearchSetting& setting) const override {
+    if (!is_by_embedding() || setting.has_embedder) return {};
+    return bad_request("knn_few_shot",
+                       "by = embedding needs an embedder (--embedder, SearchOptions::embedder)");
+  }
+
   Result<void> run(Search& search) const override {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
     if (!paths) return paths.error();
-    const bool by_embedding = by_ == "embedding";
-    if (!by_embedding && by_ != "bm25") {
-      static const std::vector<std::string> known = {"bm25", "embedding"};
-      return bad_request("knn_few_shot", "by: unknown nearness \"" + by_ + "\"" +
-                                             did_you_mean(by_, known) + " (bm25, embedding)");
-    }
-    const Embedder* embedder = by_embedding ? search.options().embedder : nullptr;
-    if (by_embedding && embedder == nullptr) {
-      return bad_request("knn_few_shot",
-                         "by = embedding needs an embedder (--embedder, SearchOptions::embedder)");
-    }
+    const Embedder* embedder = is_by_embedding() ? search.options().embedder : nullptr;
     search.phase("pool");
     std::vector<KnownExample> pool = make_pool(search, *paths);
     if (pool.empty())
       return bad_request("knn_few_shot",
                          "no example has the fields of a demo and no run of the teacher succeeded");
     std::vector<Proposal> proposals;
-    for (std::size_t k = 1; k <= std::min(max_k_, pool.size()); k *= 2) {
+    for (const std::size_t k : counts(std::min(max_k_, pool.size()))) {
       Result<Program> program =
           with_neighbour_demos(search.student(), pool, k, embedder, search.options().stop);
       if (!program) return program.error();
@@ -64,6 +63,15 @@ class KnnFewShot final : public Optimizer {
   }
 
  private:
+  static std::vector<std::size_t> counts(std::size_t most) {
+    std::vector<std::size_t> out;
+    for (std::size_t k = 1; k < most; k *= 2) out.push_back(k);
+    out.push_back(most);
+    return out;
+  }
+
+  bool is_by_embedding() const { return by_ == "embedding"; }
+
   std::vector<KnownExample> make_pool(Search& search, const std::vector<std::string>& paths) const {
     const Signature& signature = search.student().signature();
     Examples examples;

@@ -29,15 +29,17 @@ constexpr std::size_t kHistory = 8;
 class Mipro final : public Optimizer {
  public:
   explicit Mipro(OptionReader& options)
-      : candidates_(options.get("candidates", std::size_t{8}, "instructions, and demo sets")),
+      : candidates_(
+            options.get("candidates", std::size_t{8}, "instructions, and demo sets", kAtLeastOne)),
         trials_(options.get("trials", std::size_t{0},
                             "combinations tried; 0: by the number of choices")),
         zero_shot_(options.get("zero_shot", false, "instructions only, no demos")),
         minibatch_(options.get("minibatch", std::size_t{35},
                                "validation examples of a trial; 0: always all")),
-        full_every_(options.get("full_every", std::size_t{5}, "trials between full evaluations")),
-        rounds_(options.get("proposal_rounds", std::size_t{2}, "rounds of proposals")),
-        temperature_(options.get("temperature", 1.0, "of the proposer")),
+        full_every_(options.get("full_every", std::size_t{5}, "trials between full evaluations",
+                                kAtLeastOne)),
+        rounds_(options.get("proposal_rounds", std::size_t{2}, "rounds of proposals", kAtLeastOne)),
+        temperature_(options.get("temperature", 1.0, "of the proposer", kTemperature)),
         dataset_aware_(options.get("dataset_aware", true, "show a summary of the data")),
         program_aware_(options.get("program_aware", true, "show what the program and step do")),
         demo_aware_(options.get("demo_aware", true, "show demos of the task")),
@@ -51,6 +53,10 @@ class Mipro final : public Optimizer {
   std::string_view name() const override { return "mipro"; }
   bool handles(const Param& param) const override {
     return is_text(param) || (!zero_shot_ && is_demos(param)) || is_drawable(param);
+  }
+
+  Result<void> check(const SearchSetting& setting) const override {
+    return JointChoice().add_matching(setting.space, also_);
   }
 
   Result<void> run(Search& search) const override {

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "hone/optimize/optimizer.hpp"
 
 #include "optimize/options.hpp"
 
 namespace hone {
+
+std::vector<std::string> optimizer_names();
 
 // Each declares its options on the reader (for help and for faults) and returns the optimizer set
 // up with them.

@@ -26,13 +26,15 @@ namespace {
 class Simba final : public Optimizer {
  public:
   explicit Simba(OptionReader& options)
-      : batch_(options.get("batch", std::size_t{32}, "train examples a step")),
-        candidates_(options.get("candidates", std::size_t{6}, "programs and runs of each example")),
-        steps_(options.get("steps", std::size_t{6}, "steps")),
+      : batch_(options.get("batch", std::size_t{32}, "train examples a step", kAtLeastOne)),
+        candidates_(options.get("candidates", std::size_t{6}, "programs and runs of each example",
+                                kAtLeastOne)),
+        steps_(options.get("steps", std::size_t{6}, "steps", kAtLeastOne)),
         max_demos_(options.get("max_demos", std::size_t{4}, "demos of a predictor, about")),
         pick_temperature_(options.get(
             "pick_temperature", 0.2, "how freely a weaker program is picked for runs and sources")),
-        temperature_(options.get("temperature", 1.0, "of the runs and of the advising model")) {}
+        temperature_(options.get("temperature", 1.0, "of the runs and of the advising model",
+                                 kTemperature)) {}
 
   std::string_view name() const override { return "simba"; }
   bool handles(const Param& param) const override {
@@ -51,7 +53,15 @@ class Simba final : public Optimizer {
     std::vector<Candidate> winners;
     Rng rng = search.rng("simba");
     std::vector<std::size_t> waiting;
-    const std::size_t size = std::min(std::max<std::size_t>(1, batch_), search.train().size());
+    const std::size_t wanted = std::min(std::max<std::size_t>(1, batch_), search.train().size());
+    const std::size_t size = affordable_batch(search, wanted);
+    if (size == 0) {
+      search.notice("the budget does not reach for a step and for measuring its winner");
+      return {};
+    }
+    if (size < wanted)
+      search.notice("the budget reaches for batches of " + std::to_string(size) + ", not " +
+                    std::to_string(wanted));
     for (std::size_t step = 0; step < steps_ && !search.done(); ++step) {
       // A winner has to meet the validation examples: what no further step is to spend.
       const std::optional<double> left = search.calls_left();
@@ -95,6 +105,13 @@ class Simba final : public Optimizer {
     const std::size_t drafts = candidates_ + 1;
     const std::size_t runs = std::max<std::size_t>(1, candidates_) + drafts;
     return static_cast<double>(each * (runs * size + drafts));
+  }
+
+  // The examples of a batch, `wanted` at most, with which a step and its winner can be paid.
+  std::size_t affordable_batch(const Search& search, std::size_t wanted) const {
+    const std::optional<double> left = search.calls_left();
+    while (left && wanted > 0 && *left < step_cost(search, wanted) + winner_cost(search)) --wanted;
+    return wanted;
   }
 
   struct Member {
