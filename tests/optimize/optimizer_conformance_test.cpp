@@ -195,6 +195,26 @@ TEST(OptimizerOptions, ThoseOfAnEnsemblesBaseArePassedOn) {
   EXPECT_THAT(wrong.error().text(), ::testing::HasSubstr("did you mean candidates"));
 }
 
+TEST(Optimizers, MembersOfAnEnsembleAreDifferentPrograms) {
+  const ScriptedLm lm(planted_task().script);
+  const auto origins_of = [&](const Value& options) {
+    const auto optimizer = make_optimizer("ensemble", options).value();
+    const Optimized done =
+        optimize(planted_task().student, planted_task().task, lm, *optimizer).value();
+    std::vector<std::string> origins;
+    for (const Trial& trial : done.trials) origins.push_back(trial.origin);
+    return origins;
+  };
+  using ::testing::Contains;
+  using ::testing::Not;
+  // The student, and nearest 1, 2 and 4.
+  EXPECT_THAT(origins_of(Value::object({{"base", "knn_few_shot"}, {"base.max_k", 4}})),
+              Contains("ensemble of 4"));
+  // The student, and the one set of demos.
+  EXPECT_THAT(origins_of(Value::object({{"base", "labeled_few_shot"}})),
+              Not(Contains("ensemble of 3")));
+}
+
 TEST(OptimizerOptions, OutOfRangeIsSaidAtOnce) {
   const std::vector<std::pair<std::string, Value::Object>> wrong = {
       {"copro", {{"temperature", -1}}},     {"copro", {{"temperature", 1000}}},

@@ -84,10 +84,8 @@ class EnsembleOptimizer final : public Optimizer {
     std::vector<const Trial*> members;
     for (const Trial& trial : search.trials()) {
       const bool is_known = std::ranges::any_of(members, [&](const Trial* member) {
-        return member->candidate.hash() == trial.candidate.hash() &&
-               member->program.has_value() == trial.program.has_value() &&
-               (!trial.program ||
-                member->program->structure_hash() == trial.program->structure_hash());
+        return !member->program && !trial.program &&
+               member->candidate.hash() == trial.candidate.hash();
       });
       if (!is_known && 4 * trial.examples >= search.val().size()) members.push_back(&trial);
     }
