@@ -18,4 +18,9 @@ namespace hone {
 std::size_t choose_label(std::span<const double> log_probs, const LabelSlot& slot,
                          const LmRequest& request);
 
+// Where the request's plan is a single choice and `reply` holds its scores: the label that
+// `request` gets, and the text with it. What a reply computed for another request, which differs in
+// what request_key() leaves out, has to go through.
+void choose_label_anew(LmReply& reply, const LmRequest& request);
+
 }  // namespace hone
