@@ -96,8 +96,10 @@ Result<void> LocalLm::Impl::load_template() {
 }
 
 Result<void> LocalLm::Impl::make_context() {
-  const auto stored = local::load_tuning(options_.tuning_folder, file_->content_id());
-  tuning_ = options_.tuning ? *options_.tuning : stored.value_or(LocalTuning{});
+  tuning_ =
+      options_.tuning
+          ? *options_.tuning
+          : local::load_tuning(options_.tuning_folder, file_->content_id()).value_or(LocalTuning{});
   if (options_.exact) tuning_.flash_attention = true;
 
   const std::size_t vocabulary = tokenizer_->vocabulary_size();

@@ -149,12 +149,18 @@ std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
   // A damaged file is as good as none: tuning only ever changes speed.
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object()) return std::nullopt;
-  LocalTuning tuning;
-  tuning.flash_attention = json.value("flash_attention", tuning.flash_attention);
-  tuning.width = std::clamp<std::size_t>(json.value("width", tuning.width), 1, 192);
-  tuning.step_tokens =
-      std::clamp<std::size_t>(json.value("step_tokens", tuning.step_tokens), 32, 2048);
-  return tuning;
+  const auto flash_attention = json.find("flash_attention");
+  const auto width = json.find("width");
+  const auto step_tokens = json.find("step_tokens");
+  if (flash_attention == json.end() || !flash_attention->is_boolean() || width == json.end() ||
+      !width->is_number_unsigned() || step_tokens == json.end() ||
+      !step_tokens->is_number_unsigned()) {
+    return std::nullopt;
+  }
+  return LocalTuning{
+      .flash_attention = flash_attention->get<bool>(),
+      .width = std::clamp<std::size_t>(width->get<std::size_t>(), 1, 192),
+      .step_tokens = std::clamp<std::size_t>(step_tokens->get<std::size_t>(), 32, 2048)};
 }
 
 Result<void> save_tuning(const std::filesystem::path& folder, const std::string& content,

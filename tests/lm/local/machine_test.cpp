@@ -60,9 +60,17 @@ TEST(Machine, TuningComesBack) {
 TEST(Machine, ADamagedTuningCountsAsNone) {
   const TemporaryFolder folder;
   ASSERT_TRUE(save_tuning(folder.path(), "model", LocalTuning{}));
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
-    write(entry.path(), "{\"width\": ");
-  EXPECT_FALSE(load_tuning(folder.path(), "model"));
+  const std::string others = ", \"step_tokens\": 256, \"flash_attention\": true}";
+  for (const std::string& text :
+       {std::string("{\"width\": "), std::string("[64]"), std::string("{\"width\": 64}"),
+        "{\"width\": \"64\"" + others, "{\"width\": -1" + others, "{\"width\": 1e99" + others,
+        "{\"width\": null" + others,
+        std::string("{\"width\": 64, \"step_tokens\": 256, \"flash_attention\": 1}"),
+        std::string("{\"width\": 64, \"step_tokens\": {}, \"flash_attention\": true}")}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+      write(entry.path(), text);
+    EXPECT_FALSE(load_tuning(folder.path(), "model")) << text;
+  }
 }
 
 }  // namespace
