@@ -87,8 +87,7 @@ struct RequestTokens {
 // bad_request from then on. A file cut short while a call computes ends the process, as with any
 // mapped file; one renamed into its place does no harm.
 //
-// Identity: model name, file size and XXH3 of the file's head, tail and 14 samples between; reads
-// about 3 MiB.
+// Identity: model name and XXH3 of the whole file.
 class LocalLm final : public Lm {
  public:
   // bad_request when the file is missing, truncated, of an unknown architecture or lacks a

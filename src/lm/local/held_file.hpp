@@ -14,7 +14,7 @@ namespace hone::local {
 // harm. Not thread safe.
 class HeldFile {
  public:
-  // bad_request when it cannot be read. Reads about 3 MiB.
+  // bad_request when it cannot be read. Reads all of it.
   static Result<HeldFile> open(const std::filesystem::path& path);
   HeldFile(HeldFile&& other) noexcept;
   HeldFile& operator=(HeldFile&& other) noexcept;
@@ -22,7 +22,7 @@ class HeldFile {
 
   const std::string& content_id() const { return content_id_; }
   // bad_request when the content is another than when it was opened. One system call while nobody
-  // touches the file.
+  // touches the file, else all of it is read again.
   Result<void> check();
 
  private:

@@ -93,6 +93,19 @@ TEST_F(ModelHeldFile, WrittenTo) {
   EXPECT_NE(changed.error().message.find("written to"), std::string::npos);
 }
 
+TEST_F(ModelHeldFile, WrittenToAnywhere) {
+  const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(path()) / 2 + 40'000);
+  std::fstream file(path(), std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(middle);
+  const int byte = file.get();
+  file.seekp(middle);
+  file.put(static_cast<char>(byte ^ 1));
+  file.close();
+  const auto changed = ask();
+  ASSERT_FALSE(changed);
+  EXPECT_NE(changed.error().message.find("written to"), std::string::npos);
+}
+
 TEST_F(ModelHeldFile, TouchedOrReplacedGoesOn) {
   std::filesystem::last_write_time(path(), std::filesystem::file_time_type::clock::now());
   EXPECT_TRUE(ask());

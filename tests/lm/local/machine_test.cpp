@@ -40,8 +40,14 @@ TEST(Machine, ContentIdFollowsTheContent) {
   write(folder.path() / "a", bytes);
   write(folder.path() / "b", bytes);
   EXPECT_EQ(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value());
-  bytes.back() = 'y';
-  write(folder.path() / "b", bytes);
+  for (const std::size_t place : {std::size_t{0}, std::size_t{2'345'678}, bytes.size() - 1}) {
+    std::string changed = bytes;
+    changed[place] = 'y';
+    write(folder.path() / "b", changed);
+    EXPECT_NE(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value())
+        << place;
+  }
+  write(folder.path() / "b", bytes + "x");
   EXPECT_NE(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value());
   write(folder.path() / "c", "tiny");
   EXPECT_EQ(content_id(folder.path() / "c").value().size(), 32U);
