@@ -48,7 +48,7 @@ struct LocalOptions {
 // What the engine did since it was opened.
 struct LocalCounters {
   std::int64_t requests = 0;
-  std::int64_t merged_requests = 0;  // greedy and identical to another of the same batch
+  std::int64_t merged_requests = 0;  // of the same batch, that needed nothing computed of their own
   std::int64_t decode_calls = 0;
   std::int64_t computed_tokens = 0;  // went through the model
   std::int64_t shared_tokens = 0;  // of prompts, found in the cache or computed for another request

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "hone/base/hash.hpp"
+#include "hone/lm/label_choice.hpp"
 
 #include "lm/local/machine.hpp"
 
@@ -241,7 +242,10 @@ std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> 
         replies[i]->usage.computed_tokens = 0;
         replies[i]->usage.generated_tokens = 0;
       }
-      prepared.answers[work.answers[k]] = replies[i];
+      Result<LmReply> answer = replies[i];
+      // Merged choices share their scores, not the label.
+      if (answer) choose_label_anew(*answer, requests[work.answers[k]]);
+      prepared.answers[work.answers[k]] = std::move(answer);
     }
   }
   std::vector<Result<LmReply>> results;

@@ -33,6 +33,9 @@ Hash work_key(const Tokens& tokens, const Hash& plan, const LmRequest& request) 
   Hasher hasher;
   hasher.add(std::string_view(reinterpret_cast<const char*>(tokens.data()),
                               tokens.size() * sizeof(Token)));
+  // What the labels of a single choice score depends on nothing else: biases and draws come after,
+  // for every answer by its own request.
+  if (request.reply->is_single_choice()) return hasher.add(request.reply->hash()).finish();
   hasher.add(plan).add(request.settings.hash());
   // With the prompt: prompts cut into other segments may have the same tokens, and draw other
   // labels.

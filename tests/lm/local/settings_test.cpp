@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "hone/lm/cached_lm.hpp"
 #include "hone/lm/label_choice.hpp"
 
 #include "lm/local/adapter_file.hpp"
@@ -168,6 +169,43 @@ TEST_F(ModelSettings, LabelsAreDrawnAndWhatFollowsGoesOnFromTheDrawnOne) {
     EXPECT_EQ(answer(*impl, samples[i]).text, reply.text);
   }
   EXPECT_EQ(chosen.size(), 2U);
+}
+
+TEST_F(ModelSettings, SamplesAndBiasesOfOneChoiceAreComputedOnce) {
+  LocalOptions options;
+  options.model = smollm2_path();
+  options.context_cells = 512;
+  options.keep_prefixes = false;
+  options.tuning = LocalTuning{};
+  const auto lm = LocalLm::open(options).value();
+  const auto choice = [](std::vector<double> bias) {
+    return make_request(text_prompt("Choose a colour.", " Colour:"),
+                        {LabelSlot{"colour", " ", {"red", "blue"}, "\n", std::move(bias)}});
+  };
+  const LmReply greedy = lm->complete_one(choice({})).value();
+  std::vector<LmRequest> requests;
+  for (std::uint64_t sample = 0; sample < 20; ++sample) {
+    requests.push_back(choice(sample < 16 ? std::vector<double>{} : std::vector<double>{5, 0}));
+    requests.back().settings.temperature = 1;
+    requests.back().sample = sample;
+  }
+  const LocalCounters before = lm->counters();
+  const auto replies = lm->complete(requests, {});
+  const LocalCounters after = lm->counters();
+  EXPECT_EQ(after.computed_tokens - before.computed_tokens, before.computed_tokens);
+  EXPECT_EQ(after.merged_requests - before.merged_requests, 19);
+
+  const auto cached = CachedLm::open(lm).value();
+  const auto from_cache = cached->complete(requests, {});
+  std::set<std::string> texts;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const LabelScores& scores = replies[i].value().labels.front();
+    EXPECT_EQ(scores.log_probs, greedy.labels.front().log_probs);
+    EXPECT_EQ(replies[i]->text, from_cache[i].value().text) << i;
+    EXPECT_EQ(scores.chosen, from_cache[i]->labels.front().chosen) << i;
+    texts.insert(replies[i]->text);
+  }
+  EXPECT_EQ(texts.size(), 2U);
 }
 
 // ---- Options ----
