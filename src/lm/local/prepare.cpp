@@ -1,6 +1,7 @@
 #include "lm/local/prepare.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -129,7 +130,26 @@ Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
   return bad_request("prompt", message + "; use fewer or shorter demos");
 }
 
-Result<void> Preparation::check_token_bias(const LmSettings& settings) const {
+Result<void> Preparation::check_settings(const LmSettings& settings) const {
+  const auto refuse = [](const std::string& name) {
+    return bad_request("settings", name + " is no finite number");
+  };
+  for (const auto& [name, value] :
+       {std::pair("temperature", settings.temperature), std::pair("top_p", settings.top_p),
+        std::pair("min_p", settings.min_p),
+        std::pair("repetition_penalty", settings.repetition_penalty),
+        std::pair("frequency_penalty", settings.frequency_penalty),
+        std::pair("presence_penalty", settings.presence_penalty)}) {
+    if (!std::isfinite(value)) return refuse(name);
+  }
+  for (const auto& [text, bias] : settings.logit_bias) {
+    if (!std::isfinite(bias)) return refuse("logit_bias of '" + text + "'");
+  }
+  for (const auto& [token, bias] : settings.token_bias) {
+    if (!std::isfinite(bias)) return refuse("token_bias of " + std::to_string(token));
+  }
+  if (settings.max_tokens == std::size_t{0})
+    return bad_request("settings", "max_tokens is 0; a value has at least one token");
   for (const auto& [token, bias] : settings.token_bias) {
     if (token >= 0 && static_cast<std::size_t>(token) < tokenizer_->vocabulary_size()) continue;
     return bad_request("token_bias", "this model has no token " + std::to_string(token) +
@@ -154,8 +174,8 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
       continue;
     }
     const Plan& compiled = *planned->second;
-    if (const auto known_tokens = check_token_bias(request.settings); !known_tokens) {
-      prepared.answers[i] = known_tokens.error();
+    if (const auto checked = check_settings(request.settings); !checked) {
+      prepared.answers[i] = checked.error();
       continue;
     }
     auto prompt = tokenize(request.prompt);

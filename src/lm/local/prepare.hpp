@@ -46,7 +46,7 @@ class Preparation {
   Result<PromptTokens> tokenize(const Prompt& prompt);
   PromptTokens tokenize_text(const Prompt& prompt);
   Result<PromptTokens> tokenize_chat(const Prompt& prompt);
-  Result<void> check_token_bias(const LmSettings& settings) const;
+  Result<void> check_settings(const LmSettings& settings) const;
   Error overflow(const Prompt& prompt, std::size_t tokens);
 
   Tokenizer* tokenizer_;

@@ -1,5 +1,6 @@
 // What the settings of a request and of an engine do.
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "hone/lm/cached_lm.hpp"
@@ -209,6 +210,38 @@ TEST_F(ModelSettings, SamplesAndBiasesOfOneChoiceAreComputedOnce) {
 }
 
 // ---- Options ----
+
+TEST_F(ModelSettings, ThatAreNoFiniteNumbersAreRefused) {
+  auto impl = open(false, 256);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  std::vector<LmRequest> requests;
+  const auto add = [&](const auto& change) {
+    LmSettings settings;
+    change(settings);
+    requests.push_back(story(settings, 1));
+  };
+  add([&](LmSettings& s) { s.temperature = nan; });
+  add([&](LmSettings& s) { s.temperature = infinity; });
+  add([&](LmSettings& s) { s.top_p = nan; });
+  add([&](LmSettings& s) { s.min_p = nan; });
+  add([&](LmSettings& s) { s.repetition_penalty = infinity; });
+  add([&](LmSettings& s) { s.frequency_penalty = nan; });
+  add([&](LmSettings& s) { s.presence_penalty = -infinity; });
+  add([&](LmSettings& s) { s.logit_bias[" blue"] = nan; });
+  add([&](LmSettings& s) { s.token_bias[3] = infinity; });
+  add([&](LmSettings& s) { s.max_tokens = 0; });
+  requests.push_back(story({}, 0));
+  requests.push_back(
+      make_request(text_prompt("", "Sky:"), {LabelSlot{"c", " ", {"blue", "red"}, "", {nan, 0}}}));
+  requests.push_back(story({}, 1));
+  const auto replies = impl->complete(requests, {});
+  for (std::size_t i = 0; i + 1 < replies.size(); ++i) {
+    ASSERT_FALSE(replies[i]) << i;
+    EXPECT_EQ(replies[i].error().kind, ErrorKind::bad_request) << i;
+  }
+  EXPECT_TRUE(replies.back());
+}
 
 TEST_F(ModelSettings, EveryOptionChangesSomething) {
   auto impl = open();
