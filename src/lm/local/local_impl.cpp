@@ -155,7 +155,8 @@ Result<void> LocalLm::Impl::make_context() {
   info_.scores_labels = true;
   info_.follows_plan = true;
   info_.likes_batches = true;
-  preparation_ = std::make_unique<local::Preparation>(*tokenizer_, chat_, limits.token_limit);
+  preparation_ = std::make_unique<local::Preparation>(*tokenizer_, chat_, limits.token_limit,
+                                                      llama_n_ctx(context_.get()));
   scheduler_ = std::make_unique<local::Scheduler>(context_.get(), *tokenizer_, limits);
   return {};
 }

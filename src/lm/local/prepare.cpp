@@ -108,7 +108,11 @@ Result<Preparation::PromptTokens> Preparation::tokenize(const Prompt& prompt) {
   return tokenize_chat(prompt);
 }
 
-Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
+Result<void> Preparation::check_room(const Prompt& prompt, const Work& work) {
+  const std::size_t tokens = work.tokens.size();
+  const std::size_t label_tokens = work.program->steps.front().trie.nodes.size();
+  const bool fits_alone = tokens + 1 <= token_limit_;
+  if (fits_alone && tokens + label_tokens + 1 <= cells_) return {};
   constexpr std::size_t kNamed = 3;
   std::vector<std::pair<std::size_t, std::size_t>> longest;
   for (std::size_t i = 0; i < prompt.size(); ++i) {
@@ -117,9 +121,11 @@ Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
   std::sort(longest.begin(), longest.end(), [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first > b.first : a.second < b.second;
   });
-  std::string message = "it has " + std::to_string(tokens) +
-                        " tokens with the start of its reply, and the context " + "holds " +
-                        std::to_string(token_limit_) + "; its longest parts are ";
+  std::string message = "it has " + std::to_string(tokens) + " tokens with the start of its reply";
+  message += fits_alone ? ", its labels " + std::to_string(label_tokens) + " more, and the cache" +
+                              " holds " + std::to_string(cells_)
+                        : ", and the context holds " + std::to_string(token_limit_);
+  message += "; its longest parts are ";
   for (std::size_t i = 0; i < std::min(kNamed, longest.size()); ++i) {
     const auto [count, index] = longest[i];
     message += (i == 0 ? "" : ", ") + std::string("part ") + std::to_string(index + 1) + " of " +
@@ -127,7 +133,8 @@ Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
                ", " + std::to_string(count) + " tokens: \"" +
                shorten(trim(prompt[index].text()), 40) + "\")";
   }
-  return bad_request("prompt", message + "; use fewer or shorter demos");
+  message += "; use fewer or shorter demos";
+  return bad_request("prompt", fits_alone ? message + ", or more context_cells" : message);
 }
 
 Result<void> Preparation::check_settings(const LmSettings& settings) const {
@@ -199,8 +206,8 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
     append(work.tokens, compiled.program->steps.front().pushed_tokens);
     if (work.tokens.empty()) work.tokens.push_back(tokenizer_->empty_prompt_token());
     work.keep = std::min(prompt->keep, work.tokens.size() - 1);
-    if (work.tokens.size() + 1 > token_limit_) {
-      prepared.answers[i] = overflow(request.prompt, work.tokens.size());
+    if (const auto fits = check_room(request.prompt, work); !fits) {
+      prepared.answers[i] = fits.error();
       continue;
     }
     const auto [same, is_new] =
