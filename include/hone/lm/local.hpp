@@ -99,8 +99,9 @@ class LocalLm final : public Lm {
   const LmInfo& info() const override;
 
   // Errors per request: bad_request (prompt does not fit the context: says its tokens, the limit
-  // and its longest parts; a grammar that does not parse), stopped, internal (the model gave NaN,
-  // the cache cannot hold even one).
+  // and its longest parts; the cache is too small for the request and its reply; a grammar that
+  // does not parse; a setting that is not finite; max_tokens of 0), stopped, internal (the model
+  // gave NaN).
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                         std::stop_token stop) const override;
 

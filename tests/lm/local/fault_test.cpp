@@ -176,6 +176,78 @@ TEST_F(ModelFaults, PromptsThatDoNotFitAreNamedAndLeaveTheOthersAlone) {
   EXPECT_NE(error.message.find("A long demo"), std::string::npos);
 }
 
+std::string repeated(const std::string& word, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += word;
+  return text;
+}
+
+std::vector<std::string> paired_labels(const std::string& tail) {
+  const std::vector<std::string> words = {"card", "payment", "transfer", "account",
+                                          "fee",  "limit",   "pin",      "cash"};
+  std::vector<std::string> labels;
+  for (const std::string& first : words) {
+    for (const std::string& second : words) labels.push_back(first + "_" + second + tail);
+  }
+  return labels;
+}
+
+TEST_F(ModelFaults, LabelsThatDoNotFitBesideThePromptAreItsFault) {
+  auto impl = open(false, 1024);
+  const std::vector<LmRequest> requests = {
+      make_request(text_prompt("Instruction.", repeated(" and", 950)),
+                   {LabelSlot{"l", " ", paired_labels("_issue"), "\n", {}}}),
+      make_request(text_prompt("Instruction.", repeated(" and", 750)),
+                   {LabelSlot{"l", " ", paired_labels("_issue"), "\n", {}}})};
+  ASSERT_GT(impl->tokens_of(requests[1]).value().branches, 100U);
+  const auto replies = impl->complete(requests, {});
+  ASSERT_FALSE(replies[0]);
+  EXPECT_EQ(replies[0].error().kind, ErrorKind::bad_request);
+  EXPECT_NE(replies[0].error().message.find("part 2 of 2"), std::string::npos)
+      << replies[0].error().text();
+  EXPECT_NE(replies[0].error().message.find("1024"), std::string::npos);
+  EXPECT_TRUE(replies[1]) << replies[1].error().text();
+}
+
+// What comes after a value may not fit any more; that is known only then.
+TEST_F(ModelFaults, ARequestThatTurnsOutNotToFitEndsAndLeavesTheOthersAlone) {
+  const std::vector<LmRequest> requests = {
+      make_request(text_prompt("Short.", " Yes?"), {LabelSlot{"l", " ", {"x", "y"}, "", {}}}),
+      make_request(text_prompt(repeated(" a", 400), " b c"),
+                   {TextSlot{"t", " ", "", {"\n"}, 4}, ForcedText{"\nLabel:"},
+                    LabelSlot{"l", " ", paired_labels("_issue"), "\n", {}}}),
+      make_request(text_prompt(repeated(" a", 300), " d"), {TextSlot{"t", " ", "", {"\n"}, 4}})};
+  for (const bool exact : {false, true}) {
+    auto impl = open(exact, 512);
+    const auto replies = impl->complete(requests, {});
+    EXPECT_TRUE(replies[0]);
+    ASSERT_FALSE(replies[1]);
+    EXPECT_EQ(replies[1].error().kind, ErrorKind::bad_request);
+    EXPECT_NE(replies[1].error().message.find("context_cells"), std::string::npos)
+        << replies[1].error().text();
+    EXPECT_TRUE(replies[2]);
+    EXPECT_GT(impl->counters().restarts, 0);
+  }
+}
+
+TEST_F(ModelFaults, ARequestThatNeedsTheWholeCacheGetsIt) {
+  for (const bool exact : {false, true}) {
+    auto impl = open(exact, 512);
+    // Stays in the cache.
+    EXPECT_TRUE(impl->complete(std::vector<LmRequest>{make_request(
+                                   text_prompt(repeated(" one", 200), " b"),
+                                   {LabelSlot{"l", " ", {"x", "y"}, "", {}}})},
+                               {})
+                    .front());
+    const auto reply = impl->complete(
+        std::vector<LmRequest>{make_request(text_prompt(repeated(" two", 290), " b"),
+                                            {TextSlot{"t", "", "", {"never seen"}, 40}})},
+        {});
+    ASSERT_TRUE(reply.front()) << reply.front().error().text();
+    EXPECT_GT(impl->counters().evicted_prefixes, 0);
+  }
+}
+
 TEST_F(ModelFaults, AGrammarThatDoesNotParse) {
   auto impl = open(false, 256);
   const auto replies = impl->complete(
