@@ -31,8 +31,8 @@ struct LocalOptions {
   // prompt and its reply have to fit it, and the model's own context.
   std::size_t context_cells = 0;
   // Results that do not depend on what is computed together: bit for bit those of decoding one
-  // request at a time under the same settings. Needs Q4_0 or Q8_0 weights to hold; about 1.3 to 1.6
-  // times slower.
+  // request at a time under the same settings. bad_request for what it does not hold for: matrices
+  // other than Q4_0 and Q8_0, and adapters. About 1.3 to 1.6 times slower.
   bool exact = false;
   // Prefixes outlive the call they were computed in. Without, what a call gives is a function of
   // its own requests alone, and not, by rounding, of the calls before: needed where a killed run
@@ -155,7 +155,7 @@ struct ModeDeviation {
 };
 
 // Runs the same 36 choices and 6 short texts in both modes. Opens the model twice, one after the
-// other; some seconds for a model of 135M.
+// other; some seconds for a model of 135M. bad_request for one that has no exact mode.
 Result<ModeDeviation> measure_deviation(const LocalOptions& options);
 
 // CPUs this process may use: the affinity mask, capped by the cgroup's quota; at least 1.

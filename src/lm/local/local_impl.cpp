@@ -62,7 +62,7 @@ Result<void> LocalLm::Impl::load_model() {
   const std::string name = options_.name.empty() ? options_.model.stem().string() : options_.name;
   info_.identity = name + "@" + file_->content_id();
 
-  auto model = local::load_model(options_.model);
+  auto model = local::load_model(*file_, options_.exact);
   if (!model) return model.error();
   model_ = *std::move(model);
   const llama_vocab* vocab = llama_model_get_vocab(model_.get());

@@ -5,6 +5,7 @@
 #include "lm/local/model_fixture.hpp"
 #include "lm/local/random_trie.hpp"
 #include "lm/local/rows.hpp"
+#include "lm/temporary_folder.hpp"
 
 namespace hone::local {
 namespace {
@@ -173,6 +174,25 @@ TEST_F(ModelExact, HoldsForMoreLabelsThanSequences) {
     ASSERT_EQ(alone.front()->labels.size(), together[i]->labels.size());
     for (std::size_t k = 0; k < together[i]->labels.size(); ++k)
       EXPECT_EQ(alone.front()->labels[k].log_probs, together[i]->labels[k].log_probs) << i;
+  }
+}
+
+TEST_F(ModelExact, IsRefusedForWeightsItDoesNotHoldFor) {
+  const tests::TemporaryFolder folder;
+  for (const auto& [type, words] :
+       {std::pair("Q4_K_M", " matrix "), std::pair("F16", "the f16 matrix ")}) {
+    LocalOptions options;
+    options.model = folder / (std::string(type) + ".gguf");
+    options.context_cells = 256;
+    options.exact = true;
+    ASSERT_TRUE(quantize_gguf(smollm2_path(), options.model, type));
+    const auto opened = LocalLm::open(options);
+    ASSERT_FALSE(opened) << type;
+    EXPECT_EQ(opened.error().kind, ErrorKind::bad_request);
+    EXPECT_NE(opened.error().text().find(type), std::string::npos) << opened.error().text();
+    EXPECT_NE(opened.error().message.find(words), std::string::npos) << opened.error().text();
+    options.exact = false;
+    EXPECT_TRUE(LocalLm::open(options)) << type;
   }
 }
 

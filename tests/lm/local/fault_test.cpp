@@ -1,10 +1,12 @@
 // Bad models, bad requests, stops.
 #include <cmath>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 
 #include "hone/base/file.hpp"
 
+#include "lm/local/machine.hpp"
 #include "lm/local/model_fixture.hpp"
 #include "lm/temporary_folder.hpp"
 
@@ -45,6 +47,7 @@ TEST_F(ModelFaults, TruncatedFile) {
     const Error error = open_error(folder / "cut.gguf");
     EXPECT_EQ(error.kind, ErrorKind::bad_request) << error.text();
     EXPECT_NE(error.text().find("cut.gguf"), std::string::npos);
+    EXPECT_EQ(error.text().find("/proc/"), std::string::npos) << error.text();
   }
 }
 
@@ -113,6 +116,16 @@ TEST_F(ModelHeldFile, TouchedOrReplacedGoesOn) {
   EXPECT_TRUE(ask());
 }
 
+TEST_F(ModelFaults, TheModelLoadedIsTheFileThatWasIdentified) {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(smollm2_path(), folder / "model.gguf");
+  const auto held = HeldFile::open(folder / "model.gguf").value();
+  write_file(folder / "model.gguf", "another file takes its name").value();
+  const auto model = load_model(held);
+  ASSERT_TRUE(model) << model.error().text();
+  EXPECT_EQ(held.content_id(), content_id(smollm2_path()).value());
+}
+
 TEST_F(ModelFaults, UnknownArchitecture) {
   const TemporaryFolder folder;
   std::string bytes = read_file(smollm2_path()).value();
@@ -124,6 +137,35 @@ TEST_F(ModelFaults, UnknownArchitecture) {
   const Error error = open_error(folder / "odd.gguf");
   EXPECT_EQ(error.kind, ErrorKind::bad_request);
   EXPECT_NE(error.message.find("lamma"), std::string::npos) << error.text();
+}
+
+// llama.cpp takes these numbers on trust and ends the process.
+TEST_F(ModelFaults, NumbersOfTheHeadThatMakeNoSense) {
+  const TemporaryFolder folder;
+  const auto path = folder / "head.gguf";
+  std::filesystem::copy_file(smollm2_path(), path);
+  std::string head(1 << 16, '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(head.data(), static_cast<std::streamsize>(head.size()));
+  const auto with = [&](const std::string& key, const auto& number) {
+    // Behind the key: four bytes that tell the type, then the number.
+    const std::size_t place = head.find(key) + key.size() + 4;
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(place));
+    file.write(reinterpret_cast<const char*>(&number), sizeof number);
+    file.close();
+    const Error error = open_error(path);
+    std::fstream mended(path, std::ios::binary | std::ios::in | std::ios::out);
+    mended.write(head.data(), static_cast<std::streamsize>(head.size()));
+    EXPECT_EQ(error.kind, ErrorKind::bad_request);
+    EXPECT_NE(error.text().find(key), std::string::npos) << error.text();
+    EXPECT_NE(error.text().find("head.gguf"), std::string::npos) << error.text();
+  };
+  for (const std::uint32_t layers : {0U, 513U, 4'000'000'000U}) with("llama.block_count", layers);
+  for (const float epsilon :
+       {-1.0F, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    with("llama.attention.layer_norm_rms_epsilon", epsilon);
+  }
 }
 
 TEST_F(ModelFaults, LogitsThatAreNotNumbers) {
