@@ -163,6 +163,11 @@ Result<void> LocalLm::Impl::make_context() {
 
 Result<void> LocalLm::Impl::load_adapter() {
   if (options_.lora.empty()) return {};
+  // llama.cpp computes an adapter's products otherwise for one token than for many.
+  if (options_.exact) {
+    return bad_request(options_.lora.string(),
+                       "there are no exact results with an adapter; open the model without exact");
+  }
   if (const auto checked = local::check_gguf(options_.lora); !checked) return checked;
   const auto id = local::content_id(options_.lora);
   if (!id) return id.error();

@@ -351,6 +351,17 @@ TEST_F(ModelAdapter, ChangesWhatTheModelSays) {
             4U);
 }
 
+TEST_F(ModelAdapter, HasNoExactResults) {
+  const TemporaryFolder folder;
+  write_adapter(folder / "lora.gguf", {});
+  LocalOptions options = adapted(folder / "lora.gguf");
+  options.exact = true;
+  const auto opened = LocalLm::open(options);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::bad_request);
+  EXPECT_NE(opened.error().text().find("exact"), std::string::npos) << opened.error().text();
+}
+
 TEST_F(ModelAdapter, ThatDoesNotFitIsAClearError) {
   const TemporaryFolder folder;
   write_adapter(folder / "wide.gguf", {.inputs = 640, .outputs = 640, .layers = 1});
