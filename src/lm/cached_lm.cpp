@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "hone/lm/label_choice.hpp"
+
 #include "any_stop.hpp"
 #include "cache_file.hpp"
 #include "reply_json.hpp"
@@ -159,6 +161,9 @@ void CachedBatch::ask_model() {
   const std::size_t failures = save(answers);
   for (std::size_t i = 0; i < leaders_.size(); ++i) {
     land(leaders_[i], answers[i]);
+    // Where another process saved first, the answer is that one's, of a request with biases or
+    // settings of its own.
+    if (answers[i]) choose_label_anew(*answers[i], requests_[leaders_[i].index]);
     results_[leaders_[i].index] = std::move(answers[i]);
   }
   leaders_.clear();

@@ -14,8 +14,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// 501 says that the server does not know how, which waiting does not change.
 bool is_retryable(int status) {
-  return status == 408 || status == 409 || status == 429 || status >= 500;
+  return status == 408 || status == 409 || status == 429 || (status >= 500 && status != 501);
 }
 
 }  // namespace

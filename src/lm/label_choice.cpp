@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "hone/base/rng.hpp"
@@ -55,6 +58,23 @@ std::size_t choose_label(std::span<const double> log_probs, const LabelSlot& slo
   const Hash stream =
       Hasher().add(slot.field).add(request.prompt.hash()).add(request.sample).finish();
   return draw(scores, *best, request.settings, Rng(request.seed, stream).uniform());
+}
+
+void choose_label_anew(LmReply& reply, const LmRequest& request) {
+  const ReplyPlan& plan = *request.reply;
+  if (!plan.is_single_choice() || reply.labels.size() != 1) return;
+  std::string text;
+  for (const ReplyPart& part : plan.parts) {
+    if (const auto* forced = std::get_if<ForcedText>(&part)) {
+      text += forced->text;
+    } else if (const auto* slot = std::get_if<LabelSlot>(&part)) {
+      LabelScores& scores = reply.labels.front();
+      if (scores.log_probs.size() != slot->labels.size()) return;
+      scores.chosen = choose_label(scores.log_probs, *slot, request);
+      text += slot->lead + slot->labels[scores.chosen];
+    }
+  }
+  reply.text = std::move(text);
 }
 
 }  // namespace hone

@@ -43,23 +43,6 @@ Result<std::vector<TokenScore>> tokens_from(const Value& json) {
   return tokens;
 }
 
-void choose_anew(LmReply& reply, const LmRequest& request) {
-  const ReplyPlan& plan = *request.reply;
-  if (!plan.is_single_choice() || reply.labels.size() != 1) return;
-  std::string text;
-  for (const ReplyPart& part : plan.parts) {
-    if (const auto* forced = std::get_if<ForcedText>(&part)) {
-      text += forced->text;
-    } else if (const auto* slot = std::get_if<LabelSlot>(&part)) {
-      LabelScores& scores = reply.labels.front();
-      if (scores.log_probs.size() != slot->labels.size()) return;
-      scores.chosen = choose_label(scores.log_probs, *slot, request);
-      text += slot->lead + slot->labels[scores.chosen];
-    }
-  }
-  reply.text = std::move(text);
-}
-
 }  // namespace
 
 bool fits_json(const LmReply& reply) {
@@ -122,7 +105,7 @@ Result<LmReply> reply_from_json(std::string_view text) {
 }
 
 LmReply served_from_cache(LmReply reply, const LmRequest& request) {
-  choose_anew(reply, request);
+  choose_label_anew(reply, request);
   const std::int64_t prompt_tokens = reply.usage.prompt_tokens;
   const std::int64_t generated_tokens = reply.usage.generated_tokens;
   const double seconds = reply.usage.seconds;

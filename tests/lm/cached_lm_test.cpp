@@ -269,6 +269,23 @@ TEST(CachedLm, AFileOutlivesTheProcess) {
   EXPECT_EQ(lm->stats().file_hits, 1U);
 }
 
+TEST(CachedLm, WhereAnotherCacheSavesFirstTheLabelIsStillTheRequestsOwn) {
+  const tests::TemporaryFolder folder;
+  const CacheOptions options{.file = folder / "cache.db"};
+  const auto first = open(scorer(), options);
+  Script script;
+  script.score = [&](const LmRequest&, const LabelSlot&) {
+    // While this model computes, the other cache answers the same choice without a bias.
+    EXPECT_EQ(first->complete_one(label_request("t")).value().text, "\nLabel: positive");
+    return std::vector<double>{-1.0, -1.5};
+  };
+  const auto second = open(std::make_shared<ScriptedLm>(std::move(script)), options);
+  const LmReply biased = second->complete_one(label_request("t", {1.0, 0.0})).value();
+  EXPECT_EQ(biased.text, "\nLabel: negative");
+  EXPECT_EQ(biased.labels[0].chosen, 1U);
+  EXPECT_EQ(second->stats().misses, 1U);
+}
+
 // Says "x" with scores, or with a token that is half a character.
 class ScoringLm final : public Lm {
  public:

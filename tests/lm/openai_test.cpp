@@ -172,6 +172,17 @@ TEST_F(OpenAi, FallsBackToChatWhereThereAreNoCompletionsAndRemembers) {
   EXPECT_EQ(sent[2].path, "/v1/chat/completions");
 }
 
+TEST_F(OpenAi, AServerThatSaysNotImplementedIsNotAskedTwice) {
+  HttpTestServer server([](const HttpRequest& request) {
+    if (request.path == "/v1/completions") return error_answer(501, "not implemented");
+    return chat_answer("positive");
+  });
+  const auto lm = open(server.url());
+  EXPECT_EQ(lm->complete_one(label_request("good")).value().text, "\nLabel:positive");
+  ASSERT_EQ(server.requests().size(), 2U);
+  EXPECT_EQ(server.requests()[1].path, "/v1/chat/completions");
+}
+
 TEST_F(OpenAi, SendsTheSchemaUntilTheServerRefusesIt) {
   HttpTestServer server([](const HttpRequest& request) {
     if (request.json().find("response_format") != nullptr)

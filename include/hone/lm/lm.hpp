@@ -18,7 +18,7 @@
 
 namespace hone {
 
-// How to decode. The defaults are greedy: the most probable token each time.
+// How to decode. The defaults are greedy: the most probable token each time. Numbers are finite.
 struct LmSettings {
   double temperature = 0;  // 0 is greedy; the truncations below then do nothing
   double top_p = 1;
@@ -32,7 +32,7 @@ struct LmSettings {
   // no such token.
   std::map<std::string, double> logit_bias = {};
   std::map<std::int32_t, double> token_bias = {};
-  // Of each generated value; else what the reply plan says.
+  // Of each generated value, at least 1; else what the reply plan says.
   std::optional<std::size_t> max_tokens = {};
   bool log_probs = false;  // fill LmReply::tokens
   Hash hash() const;

@@ -31,8 +31,8 @@ struct LocalOptions {
   // prompt and its reply have to fit it, and the model's own context.
   std::size_t context_cells = 0;
   // Results that do not depend on what is computed together: bit for bit those of decoding one
-  // request at a time under the same settings. Needs Q4_0 or Q8_0 weights to hold; about 1.3 to 1.6
-  // times slower.
+  // request at a time under the same settings. bad_request for what it does not hold for: matrices
+  // other than Q4_0 and Q8_0, and adapters. About 1.3 to 1.6 times slower.
   bool exact = false;
   // Prefixes outlive the call they were computed in. Without, what a call gives is a function of
   // its own requests alone, and not, by rounding, of the calls before: needed where a killed run
@@ -48,7 +48,7 @@ struct LocalOptions {
 // What the engine did since it was opened.
 struct LocalCounters {
   std::int64_t requests = 0;
-  std::int64_t merged_requests = 0;  // greedy and identical to another of the same batch
+  std::int64_t merged_requests = 0;  // of the same batch, that needed nothing computed of their own
   std::int64_t decode_calls = 0;
   std::int64_t computed_tokens = 0;  // went through the model
   std::int64_t shared_tokens = 0;  // of prompts, found in the cache or computed for another request
@@ -87,8 +87,7 @@ struct RequestTokens {
 // bad_request from then on. A file cut short while a call computes ends the process, as with any
 // mapped file; one renamed into its place does no harm.
 //
-// Identity: model name, file size and XXH3 of the file's head, tail and 14 samples between; reads
-// about 3 MiB.
+// Identity: model name and XXH3 of the whole file.
 class LocalLm final : public Lm {
  public:
   // bad_request when the file is missing, truncated, of an unknown architecture or lacks a
@@ -100,8 +99,9 @@ class LocalLm final : public Lm {
   const LmInfo& info() const override;
 
   // Errors per request: bad_request (prompt does not fit the context: says its tokens, the limit
-  // and its longest parts; a grammar that does not parse), stopped, internal (the model gave NaN,
-  // the cache cannot hold even one).
+  // and its longest parts; the cache is too small for the request and its reply; a grammar that
+  // does not parse; a setting that is not finite; max_tokens of 0), stopped, internal (the model
+  // gave NaN).
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                         std::stop_token stop) const override;
 
@@ -155,7 +155,7 @@ struct ModeDeviation {
 };
 
 // Runs the same 36 choices and 6 short texts in both modes. Opens the model twice, one after the
-// other; some seconds for a model of 135M.
+// other; some seconds for a model of 135M. bad_request for one that has no exact mode.
 Result<ModeDeviation> measure_deviation(const LocalOptions& options);
 
 // CPUs this process may use: the affinity mask, capped by the cgroup's quota; at least 1.

@@ -11,21 +11,13 @@
 #include "lm/local/machine.hpp"
 
 namespace hone::local {
-namespace {
-
-std::string path_of(int descriptor) {
-  return "/proc/self/fd/" + std::to_string(descriptor);
-}
-
-}  // namespace
-
 Result<HeldFile> HeldFile::open(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
     return bad_request(path.string(), "cannot be read: " + std::string(std::strerror(errno)));
   HeldFile file(path.string(), descriptor);
   file.stamp_ = file.stamp();
-  auto id = local::content_id(path_of(descriptor));
+  auto id = local::content_id(file.open_path());
   if (!id) return bad_request(path.string(), id.error().message);
   file.content_id_ = *std::move(id);
   return file;
@@ -49,6 +41,10 @@ HeldFile::~HeldFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+std::string HeldFile::open_path() const {
+  return "/proc/self/fd/" + std::to_string(descriptor_);
+}
+
 HeldFile::Stamp HeldFile::stamp() const {
   struct stat status{};
   if (::fstat(descriptor_, &status) != 0) return {};
@@ -63,7 +59,7 @@ Result<void> HeldFile::check() {
                                   std::to_string(stamp_.size) + " to " + std::to_string(now.size) +
                                   " bytes; restore it and open the model again");
   }
-  const auto id = local::content_id(path_of(descriptor_));
+  const auto id = local::content_id(open_path());
   if (!id || *id != content_id_) {
     return bad_request(
         path_, "the file was written to while it was open; restore it and open the model again");

@@ -14,15 +14,18 @@ namespace hone::local {
 // harm. Not thread safe.
 class HeldFile {
  public:
-  // bad_request when it cannot be read. Reads about 3 MiB.
+  // bad_request when it cannot be read. Reads all of it.
   static Result<HeldFile> open(const std::filesystem::path& path);
   HeldFile(HeldFile&& other) noexcept;
   HeldFile& operator=(HeldFile&& other) noexcept;
   ~HeldFile();
 
+  const std::string& path() const { return path_; }  // as it was named
+  // Opens the very file that is held, while it is held, whatever has its name by now.
+  std::string open_path() const;
   const std::string& content_id() const { return content_id_; }
   // bad_request when the content is another than when it was opened. One system call while nobody
-  // touches the file.
+  // touches the file, else all of it is read again.
   Result<void> check();
 
  private:

@@ -48,24 +48,26 @@ void Retirement::flush() {
   deferred_.clear();
 }
 
-std::size_t Lane::sequences_needed(const SlotProgram& program, bool exact) {
-  if (program.steps.size() < 2) return 1 + std::min(program.most_branches, kMostBranches);
-  // One more while a sequence is replaced by a shorter copy of itself; in exact mode none is given
-  // back in between.
-  if (!exact) return 2 + std::min(program.most_branches, kMostBranches);
+std::size_t Lane::sequences_needed(const SlotProgram& program, bool defers) {
+  if (!defers) {
+    // One more while a sequence is replaced by a shorter copy of itself.
+    const std::size_t own = program.steps.size() < 2 ? 1 : 2;
+    return own + std::min(program.most_branches, kMostBranches);
+  }
+  if (program.steps.size() < 2) return 1 + program.most_branches;
   std::size_t total = 1;
   for (const SlotStep& step : program.steps) total += 1 + step.trie.branches;
   return total;
 }
 
 Lane::Lane(const Work& work, int sequence, KvStore& store, Retirement& retirement,
-           Tokenizer& tokenizer, std::size_t token_limit)
+           Tokenizer& tokenizer, const Terms& terms)
     : work_(&work),
       sequence_(sequence),
       store_(&store),
       retirement_(&retirement),
       tokenizer_(&tokenizer),
-      token_limit_(token_limit),
+      terms_(terms),
       chooser_(work.request->settings, work.request->seed, work.request->sample, tokenizer) {
   if (work.program->steps.empty()) {
     finish();
@@ -174,7 +176,8 @@ void Lane::finish_label() {
 
   const Tokens& tokens = trie.labels[chosen];
   std::size_t fed = 0;
-  if (step_ + 1 < work_->program->steps.size() && trie.deepest_node[chosen] >= 0) {
+  if (step_ + 1 < work_->program->steps.size() && !terms_.feeds_labels_again &&
+      trie.deepest_node[chosen] >= 0) {
     // The chosen label's tokens are in the cache already, on one of the branches.
     const LabelTrie::Node& node = trie.nodes[static_cast<std::size_t>(trie.deepest_node[chosen])];
     const std::size_t branch = std::max(node.first_branch, first_branch());
@@ -219,7 +222,7 @@ void Lane::advance_text() {
   if (const auto stop = find_stop(old_size)) return finish_text(*stop);
   if (grammar_.is_set() && grammar_.must_end(*tokenizer_)) return finish_text(value_.size());
   const std::size_t most = work_->request->settings.max_tokens.value_or(step().text->max_tokens);
-  if (tokens_.size() >= most || store_->size(sequence_) + 1 >= token_limit_) {
+  if (tokens_.size() >= most || store_->size(sequence_) + 1 >= terms_.token_limit) {
     reply_.truncated = true;
     if (grammar_.is_set()) close_value();
     return finish_text(value_.size());
@@ -276,9 +279,9 @@ void Lane::finish_text(std::size_t size) {
     pushed.insert(pushed.end(), step().trie.context.begin(), step().trie.context.end());
   }
   pending_.insert(pending_.end(), pushed.begin(), pushed.end());
-  if (store_->size(sequence_) + pending_.size() + 1 > token_limit_) {
+  if (store_->size(sequence_) + pending_.size() + 1 > terms_.token_limit) {
     return fail(bad_request(
-        "prompt", "the context is full before the reply is: " + std::to_string(token_limit_) +
+        "prompt", "the context is full before the reply is: " + std::to_string(terms_.token_limit) +
                       " tokens; use fewer or shorter demos, or ask for shorter values"));
   }
   begin_step();

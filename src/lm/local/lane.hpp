@@ -55,10 +55,16 @@ class Lane {
   // Branches computed at a time; labels beyond that take further steps.
   static constexpr std::size_t kMostBranches = 96;
 
-  // Takes over `sequence`, which holds the first tokens of work.tokens. `token_limit`: the longest
-  // a sequence may get.
+  struct Terms {
+    std::size_t token_limit = 0;  // the longest a sequence may get
+    // Cells rise along every path even where branches are given back at once: goes on from a label
+    // by computing its tokens again, above all others, and not from its branch.
+    bool feeds_labels_again = false;
+  };
+
+  // Takes over `sequence`, which holds the first tokens of work.tokens.
   Lane(const Work& work, int sequence, KvStore& store, Retirement& retirement, Tokenizer& tokenizer,
-       std::size_t token_limit);
+       const Terms& terms);
 
   const Work& work() const { return *work_; }
   int sequence() const { return sequence_; }
@@ -78,8 +84,8 @@ class Lane {
   // Null when no trie is to be fed in this step.
   const LabelTrie* trie() const;
   bool has_row(std::size_t row) const { return row_taken_[row]; }
-  // Most sequences this lane holds at a time.
-  static std::size_t sequences_needed(const SlotProgram& program, bool exact);
+  // Most sequences this lane holds at a time; `defers`: what it retires is given back at its end.
+  static std::size_t sequences_needed(const SlotProgram& program, bool defers);
 
   // `row` 0 is the one after the pending tokens, i + 1 the one after the trie's node i.
   void take_row(std::size_t row, std::span<const float> logits);
@@ -121,7 +127,7 @@ class Lane {
   KvStore* store_;
   Retirement* retirement_;
   Tokenizer* tokenizer_;
-  std::size_t token_limit_;
+  Terms terms_;
 
   std::size_t step_ = 0;
   Tokens pending_;

@@ -3,10 +3,12 @@
 #include <malloc.h>
 
 #include <mutex>
+#include <optional>
 #include <string_view>
 
 #include "hone/base/text.hpp"
 
+#include "lm/local/gguf_head.hpp"
 #include "lm/local/kernels/kernel_hook.hpp"
 #include "lm/local/machine.hpp"
 
@@ -35,17 +37,35 @@ void start_llama() {
   });
 }
 
-Result<ModelPtr> load_model(const std::filesystem::path& path) {
+Result<ModelPtr> load_model(const HeldFile& file, bool exact) {
   start_llama();
-  const bool is_in_place = serves_all_products(path);
+  const std::string& name = file.path();
+  const std::optional<GgufHead> head = GgufHead::read(file.open_path());
+  bool is_in_place = false;
+  // The file that was opened, whatever its name stands for by now; but of one in parts llama.cpp
+  // finds the others by its name.
+  std::string path = file.open_path();
+  if (head) {
+    if (const auto checked = head->check_numbers(); !checked)
+      return bad_request(name, checked.error().text());
+    if (const auto part = head->inexact_part(); exact && part) {
+      return bad_request(
+          name, "exact results are known only of Q4_0 and Q8_0 weights, and it has " + *part +
+                    "; re-quantize it, or open it without exact");
+    }
+    is_in_place = serves_all_products(*head);
+    if (head->is_in_parts()) path = name;
+  }
   LogCapture log;
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = 0;
   params.use_extra_bufts = !is_in_place;
   ModelPtr model(llama_model_load_from_file(path.c_str(), params));
   if (!model) {
-    return bad_request(path.string(), "llama.cpp cannot load it: " +
-                                          log.text("the file is damaged or of an unknown kind"));
+    std::string reason = log.text("the file is damaged or of an unknown kind");
+    if (const auto place = reason.find(path); place != std::string::npos)
+      reason.replace(place, path.size(), name);
+    return bad_request(name, "llama.cpp cannot load it: " + reason);
   }
   // Weights that llama.cpp laid out anew for this processor are in memory twice, and what reading
   // the file's head needed is scattered over the heap.

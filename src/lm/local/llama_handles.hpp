@@ -4,12 +4,13 @@
 #include <llama.h>
 
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "hone/base/result.hpp"
+
+#include "lm/local/held_file.hpp"
 
 namespace hone::local {
 
@@ -61,7 +62,7 @@ void start_llama();
 
 // Brings a GGUF file's model into memory: mapped as it is where the engine's own products read it
 // so (any number of processes share it then), else laid out anew for llama.cpp's kernels.
-// bad_request when llama.cpp cannot load it.
-Result<ModelPtr> load_model(const std::filesystem::path& path);
+// bad_request when llama.cpp cannot load it, or when results must be `exact` and would not be.
+Result<ModelPtr> load_model(const HeldFile& file, bool exact = false);
 
 }  // namespace hone::local

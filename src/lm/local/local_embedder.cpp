@@ -55,11 +55,11 @@ struct LocalEmbedder::State {
 Result<void> LocalEmbedder::State::load() {
   const std::string path = options.model.string();
   if (const auto checked = local::check_gguf(options.model); !checked) return checked;
-  const auto id = local::content_id(options.model);
-  if (!id) return id.error();
-  identity = (options.name.empty() ? options.model.stem().string() : options.name) + "@" + *id +
-             ":embedding";
-  auto loaded = local::load_model(options.model);
+  const auto file = local::HeldFile::open(options.model);
+  if (!file) return file.error();
+  identity = (options.name.empty() ? options.model.stem().string() : options.name) + "@" +
+             file->content_id() + ":embedding";
+  auto loaded = local::load_model(*file);
   if (!loaded) return loaded.error();
   model = *std::move(loaded);
   local::LogCapture log;

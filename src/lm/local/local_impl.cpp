@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "hone/base/hash.hpp"
+#include "hone/lm/label_choice.hpp"
 
 #include "lm/local/machine.hpp"
 
@@ -61,7 +62,7 @@ Result<void> LocalLm::Impl::load_model() {
   const std::string name = options_.name.empty() ? options_.model.stem().string() : options_.name;
   info_.identity = name + "@" + file_->content_id();
 
-  auto model = local::load_model(options_.model);
+  auto model = local::load_model(*file_, options_.exact);
   if (!model) return model.error();
   model_ = *std::move(model);
   const llama_vocab* vocab = llama_model_get_vocab(model_.get());
@@ -96,8 +97,10 @@ Result<void> LocalLm::Impl::load_template() {
 }
 
 Result<void> LocalLm::Impl::make_context() {
-  const auto stored = local::load_tuning(options_.tuning_folder, file_->content_id());
-  tuning_ = options_.tuning ? *options_.tuning : stored.value_or(LocalTuning{});
+  tuning_ =
+      options_.tuning
+          ? *options_.tuning
+          : local::load_tuning(options_.tuning_folder, file_->content_id()).value_or(LocalTuning{});
   if (options_.exact) tuning_.flash_attention = true;
 
   const std::size_t vocabulary = tokenizer_->vocabulary_size();
@@ -152,13 +155,19 @@ Result<void> LocalLm::Impl::make_context() {
   info_.scores_labels = true;
   info_.follows_plan = true;
   info_.likes_batches = true;
-  preparation_ = std::make_unique<local::Preparation>(*tokenizer_, chat_, limits.token_limit);
+  preparation_ = std::make_unique<local::Preparation>(*tokenizer_, chat_, limits.token_limit,
+                                                      llama_n_ctx(context_.get()));
   scheduler_ = std::make_unique<local::Scheduler>(context_.get(), *tokenizer_, limits);
   return {};
 }
 
 Result<void> LocalLm::Impl::load_adapter() {
   if (options_.lora.empty()) return {};
+  // llama.cpp computes an adapter's products otherwise for one token than for many.
+  if (options_.exact) {
+    return bad_request(options_.lora.string(),
+                       "there are no exact results with an adapter; open the model without exact");
+  }
   if (const auto checked = local::check_gguf(options_.lora); !checked) return checked;
   const auto id = local::content_id(options_.lora);
   if (!id) return id.error();
@@ -239,7 +248,10 @@ std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> 
         replies[i]->usage.computed_tokens = 0;
         replies[i]->usage.generated_tokens = 0;
       }
-      prepared.answers[work.answers[k]] = replies[i];
+      Result<LmReply> answer = replies[i];
+      // Merged choices share their scores, not the label.
+      if (answer) choose_label_anew(*answer, requests[work.answers[k]]);
+      prepared.answers[work.answers[k]] = std::move(answer);
     }
   }
   std::vector<Result<LmReply>> results;

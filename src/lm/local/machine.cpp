@@ -1,11 +1,13 @@
 #include "lm/local/machine.hpp"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -104,26 +106,28 @@ Result<void> check_gguf(const std::filesystem::path& path) {
 }
 
 Result<std::string> content_id(const std::filesystem::path& path) {
-  constexpr std::uint64_t kEnd = 1 << 20;
-  constexpr std::uint64_t kSample = 1 << 16;
-  constexpr std::uint64_t kSamples = 14;
-  std::error_code error;
-  const std::uint64_t size = std::filesystem::file_size(path, error);
-  std::ifstream file(path, std::ios::binary);
-  if (error || !file) return bad_request(path.string(), "cannot be read");
-  Hasher hasher;
-  hasher.add(size);
-  std::string buffer;
-  const auto add = [&](std::uint64_t offset, std::uint64_t length) {
-    buffer.resize(std::min(length, size - std::min(size, offset)));
-    file.seekg(static_cast<std::streamoff>(offset));
-    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    hasher.add(hash_of(buffer));
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  const auto trouble = [&] {
+    return bad_request(path.string(), "cannot be read: " + std::string(std::strerror(errno)));
   };
-  add(0, kEnd);
-  for (std::uint64_t i = 1; i <= kSamples; ++i) add(size / (kSamples + 1) * i, kSample);
-  add(size > kEnd ? size - kEnd : 0, kEnd);
-  if (!file) return bad_request(path.string(), "cannot be read to its end");
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return trouble();
+  Hasher hasher;
+  std::string piece(kPiece, '\0');
+  std::size_t filled = 0;
+  ssize_t count = 0;
+  // Pieces are filled to the brim: the identity must not depend on how much a read brings.
+  do {
+    count = ::read(descriptor, piece.data() + filled, kPiece - filled);
+    if (count > 0) filled += static_cast<std::size_t>(count);
+    if (filled == kPiece || (count == 0 && filled > 0)) {
+      hasher.add(hash_of(std::string_view(piece).substr(0, filled)));
+      filled = 0;
+    }
+  } while (count > 0 || (count < 0 && errno == EINTR));
+  const Error error = trouble();
+  ::close(descriptor);
+  if (count < 0) return error;
   return hasher.finish().hex();
 }
 
@@ -149,12 +153,18 @@ std::optional<LocalTuning> load_tuning(const std::filesystem::path& folder,
   // A damaged file is as good as none: tuning only ever changes speed.
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object()) return std::nullopt;
-  LocalTuning tuning;
-  tuning.flash_attention = json.value("flash_attention", tuning.flash_attention);
-  tuning.width = std::clamp<std::size_t>(json.value("width", tuning.width), 1, 192);
-  tuning.step_tokens =
-      std::clamp<std::size_t>(json.value("step_tokens", tuning.step_tokens), 32, 2048);
-  return tuning;
+  const auto flash_attention = json.find("flash_attention");
+  const auto width = json.find("width");
+  const auto step_tokens = json.find("step_tokens");
+  if (flash_attention == json.end() || !flash_attention->is_boolean() || width == json.end() ||
+      !width->is_number_unsigned() || step_tokens == json.end() ||
+      !step_tokens->is_number_unsigned()) {
+    return std::nullopt;
+  }
+  return LocalTuning{
+      .flash_attention = flash_attention->get<bool>(),
+      .width = std::clamp<std::size_t>(width->get<std::size_t>(), 1, 192),
+      .step_tokens = std::clamp<std::size_t>(step_tokens->get<std::size_t>(), 32, 2048)};
 }
 
 Result<void> save_tuning(const std::filesystem::path& folder, const std::string& content,

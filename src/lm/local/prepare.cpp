@@ -1,6 +1,7 @@
 #include "lm/local/prepare.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,9 @@ Hash work_key(const Tokens& tokens, const Hash& plan, const LmRequest& request) 
   Hasher hasher;
   hasher.add(std::string_view(reinterpret_cast<const char*>(tokens.data()),
                               tokens.size() * sizeof(Token)));
+  // What the labels of a single choice score depends on nothing else: biases and draws come after,
+  // for every answer by its own request.
+  if (request.reply->is_single_choice()) return hasher.add(request.reply->hash()).finish();
   hasher.add(plan).add(request.settings.hash());
   // With the prompt: prompts cut into other segments may have the same tokens, and draw other
   // labels.
@@ -104,7 +108,11 @@ Result<Preparation::PromptTokens> Preparation::tokenize(const Prompt& prompt) {
   return tokenize_chat(prompt);
 }
 
-Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
+Result<void> Preparation::check_room(const Prompt& prompt, const Work& work) {
+  const std::size_t tokens = work.tokens.size();
+  const std::size_t label_tokens = work.program->steps.front().trie.nodes.size();
+  const bool fits_alone = tokens + 1 <= token_limit_;
+  if (fits_alone && tokens + label_tokens + 1 <= cells_) return {};
   constexpr std::size_t kNamed = 3;
   std::vector<std::pair<std::size_t, std::size_t>> longest;
   for (std::size_t i = 0; i < prompt.size(); ++i) {
@@ -113,9 +121,11 @@ Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
   std::sort(longest.begin(), longest.end(), [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first > b.first : a.second < b.second;
   });
-  std::string message = "it has " + std::to_string(tokens) +
-                        " tokens with the start of its reply, and the context " + "holds " +
-                        std::to_string(token_limit_) + "; its longest parts are ";
+  std::string message = "it has " + std::to_string(tokens) + " tokens with the start of its reply";
+  message += fits_alone ? ", its labels " + std::to_string(label_tokens) + " more, and the cache" +
+                              " holds " + std::to_string(cells_)
+                        : ", and the context holds " + std::to_string(token_limit_);
+  message += "; its longest parts are ";
   for (std::size_t i = 0; i < std::min(kNamed, longest.size()); ++i) {
     const auto [count, index] = longest[i];
     message += (i == 0 ? "" : ", ") + std::string("part ") + std::to_string(index + 1) + " of " +
@@ -123,10 +133,30 @@ Error Preparation::overflow(const Prompt& prompt, std::size_t tokens) {
                ", " + std::to_string(count) + " tokens: \"" +
                shorten(trim(prompt[index].text()), 40) + "\")";
   }
-  return bad_request("prompt", message + "; use fewer or shorter demos");
+  message += "; use fewer or shorter demos";
+  return bad_request("prompt", fits_alone ? message + ", or more context_cells" : message);
 }
 
-Result<void> Preparation::check_token_bias(const LmSettings& settings) const {
+Result<void> Preparation::check_settings(const LmSettings& settings) const {
+  const auto refuse = [](const std::string& name) {
+    return bad_request("settings", name + " is no finite number");
+  };
+  for (const auto& [name, value] :
+       {std::pair("temperature", settings.temperature), std::pair("top_p", settings.top_p),
+        std::pair("min_p", settings.min_p),
+        std::pair("repetition_penalty", settings.repetition_penalty),
+        std::pair("frequency_penalty", settings.frequency_penalty),
+        std::pair("presence_penalty", settings.presence_penalty)}) {
+    if (!std::isfinite(value)) return refuse(name);
+  }
+  for (const auto& [text, bias] : settings.logit_bias) {
+    if (!std::isfinite(bias)) return refuse("logit_bias of '" + text + "'");
+  }
+  for (const auto& [token, bias] : settings.token_bias) {
+    if (!std::isfinite(bias)) return refuse("token_bias of " + std::to_string(token));
+  }
+  if (settings.max_tokens == std::size_t{0})
+    return bad_request("settings", "max_tokens is 0; a value has at least one token");
   for (const auto& [token, bias] : settings.token_bias) {
     if (token >= 0 && static_cast<std::size_t>(token) < tokenizer_->vocabulary_size()) continue;
     return bad_request("token_bias", "this model has no token " + std::to_string(token) +
@@ -151,8 +181,8 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
       continue;
     }
     const Plan& compiled = *planned->second;
-    if (const auto known_tokens = check_token_bias(request.settings); !known_tokens) {
-      prepared.answers[i] = known_tokens.error();
+    if (const auto checked = check_settings(request.settings); !checked) {
+      prepared.answers[i] = checked.error();
       continue;
     }
     auto prompt = tokenize(request.prompt);
@@ -176,8 +206,8 @@ Prepared Preparation::prepare(std::span<const LmRequest> requests) {
     append(work.tokens, compiled.program->steps.front().pushed_tokens);
     if (work.tokens.empty()) work.tokens.push_back(tokenizer_->empty_prompt_token());
     work.keep = std::min(prompt->keep, work.tokens.size() - 1);
-    if (work.tokens.size() + 1 > token_limit_) {
-      prepared.answers[i] = overflow(request.prompt, work.tokens.size());
+    if (const auto fits = check_room(request.prompt, work); !fits) {
+      prepared.answers[i] = fits.error();
       continue;
     }
     const auto [same, is_new] =

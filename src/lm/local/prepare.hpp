@@ -27,8 +27,11 @@ struct Prepared {
 // Not thread safe: belongs to the engine. What it is constructed with must outlive it.
 class Preparation {
  public:
-  Preparation(Tokenizer& tokenizer, const ChatTemplate& chat, std::size_t token_limit)
-      : tokenizer_(&tokenizer), chat_(&chat), token_limit_(token_limit) {}
+  // `token_limit`: the longest a sequence may get; `cells`: what a prompt and the tokens that score
+  // its first labels have to fit together.
+  Preparation(Tokenizer& tokenizer, const ChatTemplate& chat, std::size_t token_limit,
+              std::size_t cells)
+      : tokenizer_(&tokenizer), chat_(&chat), token_limit_(token_limit), cells_(cells) {}
 
   Prepared prepare(std::span<const LmRequest> requests);
 
@@ -46,12 +49,13 @@ class Preparation {
   Result<PromptTokens> tokenize(const Prompt& prompt);
   PromptTokens tokenize_text(const Prompt& prompt);
   Result<PromptTokens> tokenize_chat(const Prompt& prompt);
-  Result<void> check_token_bias(const LmSettings& settings) const;
-  Error overflow(const Prompt& prompt, std::size_t tokens);
+  Result<void> check_settings(const LmSettings& settings) const;
+  Result<void> check_room(const Prompt& prompt, const Work& work);
 
   Tokenizer* tokenizer_;
   const ChatTemplate* chat_;
   std::size_t token_limit_;
+  std::size_t cells_;
   std::list<Plan> plans_;  // most recently used first
 };
 

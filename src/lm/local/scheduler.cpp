@@ -41,6 +41,7 @@ Scheduler::Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimit
       limits_(limits),
       store_(llama_get_memory(context), llama_n_ctx(context)),
       retirement_(store_, limits.exact),
+      at_once_(store_, false),
       width_(limits.width),
       batch_(context, tokenizer.vocabulary_size(), store_,
              BatchLimits{limits.batch_tokens, limits.rows}, counters_) {}
@@ -49,6 +50,7 @@ std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works,
                                             const std::stop_token& stop) {
   ++run_number_;
   width_ = limits_.width;
+  is_halved_ = false;
   Run run;
   run.works = works;
   run.order.resize(works.size());
@@ -57,6 +59,7 @@ std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works,
   run.results.resize(works.size());
   run.computed.assign(works.size(), 0);
   run.generated.assign(works.size(), 0);
+  run.wants_whole_cache.assign(works.size(), false);
   run.may_shrink = std::any_of(works.begin(), works.end(), [](const Work& work) {
     return !work.stops.empty() &&
            std::all_of(work.stops.begin(), work.stops.end(),
@@ -126,10 +129,8 @@ void Scheduler::admit(Run& run) {
   if (!active_.empty() || run.next >= run.order.size()) return;
   // Nothing lives and the next request still found no room: it cannot be computed at all.
   const std::size_t work = run.order[run.next++];
-  run.results[work] = internal_error("engine", "the cache of " + std::to_string(store_.capacity()) +
-                                                   " tokens cannot hold this request's " +
-                                                   std::to_string(run.works[work].tokens.size()) +
-                                                   " and its labels");
+  run.results[work] = too_small("this request's " + std::to_string(run.works[work].tokens.size()) +
+                                " tokens and its labels");
 }
 
 bool Scheduler::has_width(const Work& work) const {
@@ -138,13 +139,24 @@ bool Scheduler::has_width(const Work& work) const {
   constexpr std::size_t kMostChoices = 192;
   const bool is_choice = std::all_of(work.program->steps.begin(), work.program->steps.end(),
                                      [](const SlotStep& step) { return step.text == nullptr; });
-  const bool is_halved = width_ < limits_.width;
-  return active_.size() < (is_choice && !is_halved ? std::max(width_, kMostChoices) : width_);
+  return active_.size() < (is_choice && !is_halved_ ? std::max(width_, kMostChoices) : width_);
+}
+
+bool Scheduler::must_be_alone(const Run& run, std::size_t work) const {
+  // Leaves some for kept prefixes.
+  constexpr std::size_t kMostHeld = 128;
+  const SlotProgram& program = *run.works[work].program;
+  return run.wants_whole_cache[work] ||
+         (limits_.exact && (program.most_branches > Lane::kMostBranches ||
+                            Lane::sequences_needed(program, true) > kMostHeld));
 }
 
 bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   const std::size_t index = run.order[run.next];
   const Work& work = run.works[index];
+  const bool is_alone = must_be_alone(run, index);
+  if (!active_.empty() && (is_alone || active_.front().is_alone)) return false;
+  if (run.wants_whole_cache[index]) drop_all_prefixes();
   Source source = best_prefix(work.tokens, true);
   source.count = std::min(source.count, work.tokens.size() - 1);
   touch_prefix(source.sequence);
@@ -164,7 +176,8 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   const bool fills_up = step_tokens == 0 || step_tokens + added <= round_up(step_tokens, unit);
   if (!fills_up && !(step_tokens < unit && added > unit / 4)) return false;
 
-  const std::size_t sequences = Lane::sequences_needed(*work.program, limits_.exact);
+  const bool frees_at_once = !limits_.exact || is_alone;
+  const std::size_t sequences = Lane::sequences_needed(*work.program, !frees_at_once);
   if (!has_sequences(sequences)) {
     if ((limits_.exact && !active_.empty()) || !drop_one_prefix()) return false;
     end_wave();
@@ -183,8 +196,11 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   active.is_new = true;
   active.reserve = reserve;
   active.sequences = sequences;
-  active.lane =
-      std::make_unique<Lane>(work, sequence, store_, retirement_, *tokenizer_, limits_.token_limit);
+  active.is_alone = is_alone;
+  active.lane = std::make_unique<Lane>(
+      work, sequence, store_, frees_at_once ? at_once_ : retirement_, *tokenizer_,
+      Lane::Terms{.token_limit = limits_.token_limit,
+                  .feeds_labels_again = limits_.exact && is_alone});
   active_.push_back(std::move(active));
   counters_.shared_tokens += static_cast<std::int64_t>(shared);
   step_tokens += added;
@@ -297,6 +313,13 @@ bool Scheduler::drop_one_prefix() {
   return true;
 }
 
+void Scheduler::drop_all_prefixes() {
+  while (drop_one_prefix()) {
+  }
+  retirement_.retire(std::exchange(spine_, kNoSequence));
+  end_wave();
+}
+
 bool Scheduler::make_room(std::size_t cells) {
   if (limits_.exact && !active_.empty()) return false;
   while (store_.free() < cells) {
@@ -390,6 +413,7 @@ void Scheduler::preempt(Run& run) {
   if (waiting.empty()) return;
   counters_.restarts += static_cast<std::int64_t>(waiting.size());
   width_ = active_.size();
+  is_halved_ = true;
   requeue(run, std::move(waiting));
 }
 
@@ -401,6 +425,12 @@ void Scheduler::requeue(Run& run, std::vector<std::size_t> works) {
   sort_by_tokens(run.works, run.order, run.common);
 }
 
+Error Scheduler::too_small(const std::string& what) const {
+  return bad_request("engine", "the cache of " + std::to_string(store_.capacity()) +
+                                   " tokens is too small for " + what +
+                                   "; open the model with more context_cells, or ask for less");
+}
+
 void Scheduler::restart(Run& run) {
   counters_.restarts += static_cast<std::int64_t>(active_.size());
   std::vector<std::size_t> order;
@@ -410,17 +440,18 @@ void Scheduler::restart(Run& run) {
   }
   const bool was_alone = active_.size() == 1;
   width_ = std::max<std::size_t>(1, active_.size() / 2);
+  is_halved_ = true;
   active_.clear();
   retirement_.retire(std::exchange(spine_, kNoSequence));
   end_wave();
-  if (was_alone && !drop_one_prefix()) {
-    run.results[order.front()] = internal_error(
-        "engine",
-        "the cache of " + std::to_string(store_.capacity()) +
-            " tokens is too small for this request; open the model with more context_cells");
-    order.clear();
+  if (was_alone) {
+    const std::size_t work = order.front();
+    if (run.wants_whole_cache[work]) {
+      run.results[work] = too_small("this request and its reply");
+      order.clear();
+    }
+    run.wants_whole_cache[work] = true;
   }
-  end_wave();
   requeue(run, std::move(order));
 }
 

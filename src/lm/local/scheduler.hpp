@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "hone/base/result.hpp"
@@ -37,7 +38,9 @@ struct ScheduleLimits {
 // used go first).
 //
 // In exact mode cells rise along every path: nothing is freed while a lane lives, and a lane that
-// opens an inner node of the trie waits until it can be placed directly above its own prefix.
+// opens an inner node of the trie waits until it can be placed directly above its own prefix. One
+// that would hold more sequences than there are is computed alone: what it frees is then always on
+// top, and may be freed at once.
 class Scheduler {
  public:
   Scheduler(llama_context* context, Tokenizer& tokenizer, ScheduleLimits limits);
@@ -65,6 +68,7 @@ class Scheduler {
     bool is_new = false;
     std::size_t reserve = 0;    // cells it may still need after its prompt
     std::size_t sequences = 0;  // most it holds at a time
+    bool is_alone = false;      // nothing is computed beside it
   };
   struct Source {
     int sequence = kNoSequence;
@@ -78,6 +82,8 @@ class Scheduler {
     std::vector<std::size_t> common;  // order[i] shares so many tokens with order[i - 1]
     std::size_t next = 0;             // position in order
     bool may_shrink = false;          // some work may be withdrawn
+    // By work: found no room even by itself, and is tried once more with the whole cache.
+    std::vector<bool> wants_whole_cache;
     std::vector<std::optional<Result<LmReply>>> results;
     std::vector<std::size_t> computed;
     std::vector<std::size_t> generated;
@@ -85,6 +91,7 @@ class Scheduler {
 
   void admit(Run& run);
   bool has_width(const Work& work) const;
+  bool must_be_alone(const Run& run, std::size_t work) const;
   bool admit_next(Run& run, std::size_t& step_tokens);
   bool opens_inner_node(const Run& run, std::size_t shared) const;
   bool has_sequences(std::size_t count) const;
@@ -100,8 +107,10 @@ class Scheduler {
   void preempt(Run& run);
   void requeue(Run& run, std::vector<std::size_t> works);
   void restart(Run& run);
+  Error too_small(const std::string& what) const;
   bool make_room(std::size_t cells);
   bool drop_one_prefix();
+  void drop_all_prefixes();
   void end_wave();
   void fail_all(Run& run, const Error& error);
   std::size_t demand() const;
@@ -110,9 +119,11 @@ class Scheduler {
   ScheduleLimits limits_;
   KvStore store_;
   Retirement retirement_;
+  Retirement at_once_;  // of a lane that is alone
   std::vector<Prefix> prefixes_;
   int spine_ = kNoSequence;  // the last admitted request's path, as far as the next one shares it
   std::size_t width_;
+  bool is_halved_ = false;  // there was no room for the usual width
   std::uint64_t run_number_ = 0;
   LocalCounters counters_;
   StepBatch batch_;

@@ -1,6 +1,7 @@
 #include "lm/local/slot_program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace hone::local {
@@ -127,6 +128,8 @@ Result<void> add_text_slot(SlotStep& step, const TextSlot& slot, const Tokenizer
     return bad_request("reply plan, " + slot.field,
                        "a value without a grammar needs a stop string");
   }
+  if (slot.max_tokens == 0)
+    return bad_request("reply plan, " + slot.field, "max_tokens is 0; a value has at least one");
   step.text = &slot;
   step.space_first = slot.lead.ends_with(' ');
   step.pushed =
@@ -144,6 +147,10 @@ Result<void> add_label_slot(SlotStep& step, const LabelSlot& slot, const Tokeniz
     return bad_request("reply plan, " + slot.field, "a choice needs at least one label");
   if (!slot.bias.empty() && slot.bias.size() != slot.labels.size()) {
     return bad_request("reply plan, " + slot.field, "there must be one bias a label");
+  }
+  if (!std::all_of(slot.bias.begin(), slot.bias.end(),
+                   [](double bias) { return std::isfinite(bias); })) {
+    return bad_request("reply plan, " + slot.field, "a bias is no finite number");
   }
   step.label = &slot;
   step.trie = TrieBuilder(slot, tokenizer).build();

@@ -60,10 +60,9 @@ Result<double> seconds_of(const LocalLm& lm, const std::vector<LmRequest>& reque
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// One setting under test, loaded once.
+// One setting under test.
 struct Trial {
   LocalTuning tuning;
-  std::shared_ptr<LocalLm> lm;
   std::vector<double> labels;  // seconds choosing among labels, prefill alone
   std::vector<double> texts;   // seconds of replies with some length
 
@@ -73,22 +72,20 @@ struct Trial {
   }
 };
 
-Result<Trial> load(LocalOptions options, const LocalTuning& tuning) {
-  options.tuning = tuning;
-  auto lm = LocalLm::open(std::move(options));
+// Opened for each measurement and closed after it: five engines at once would hold the weights five
+// times over where llama.cpp lays them out anew.
+Result<void> measure(LocalOptions options, Trial& trial) {
+  options.tuning = trial.tuning;
+  const auto lm = LocalLm::open(std::move(options));
   if (!lm) return lm.error();
   // The first computation also brings the weights into memory.
   const auto one = make_requests(1, LabelSlot{"label", " ", {"yes", "no"}, "\n", {}});
   if (const auto warm = seconds_of(**lm, one); !warm) return warm.error();
-  return Trial{tuning, *std::move(lm), {}, {}};
-}
-
-Result<void> measure(Trial& trial) {
   const auto labels = make_requests(kLabels, LabelSlot{"label", " ", {"yes", "no"}, "\n", {}});
   const auto texts = make_requests(kTexts, TextSlot{"text", " ", "", {"\n\n\n\n\n"}, kReplyTokens});
-  const auto label_seconds = seconds_of(*trial.lm, labels);
+  const auto label_seconds = seconds_of(**lm, labels);
   if (!label_seconds) return label_seconds.error();
-  const auto text_seconds = seconds_of(*trial.lm, texts);
+  const auto text_seconds = seconds_of(**lm, texts);
   if (!text_seconds) return text_seconds.error();
   trial.labels.push_back(*label_seconds);
   trial.texts.push_back(*text_seconds);
@@ -128,17 +125,13 @@ Result<TuneReport> tune_local(LocalOptions options) {
   options.context_cells = 2048;
   options.exact = false;
   std::vector<Trial> trials;
-  for (const LocalTuning& tuning : candidates()) {
-    auto trial = load(options, tuning);
-    if (!trial) return trial.error();
-    trials.push_back(*std::move(trial));
-  }
+  for (const LocalTuning& tuning : candidates()) trials.push_back({tuning, {}, {}});
   // Round by round, since a machine's speed drifts; the least of each setting's times counts.
   double least = std::numeric_limits<double>::infinity();
   for (int round = 0; round < 2; ++round) {
     for (Trial& trial : trials) {
       if (!trial.labels.empty() && trial.best() > kHopeless * least) continue;
-      if (const auto done = measure(trial); !done) return done.error();
+      if (const auto done = measure(options, trial); !done) return done.error();
       least = std::min(least, trial.best());
     }
   }

@@ -5,6 +5,7 @@
 #include "lm/local/model_fixture.hpp"
 #include "lm/local/random_trie.hpp"
 #include "lm/local/rows.hpp"
+#include "lm/temporary_folder.hpp"
 
 namespace hone::local {
 namespace {
@@ -117,6 +118,82 @@ TEST_F(ModelExact, DuplicatesAndPromptsThatBeginOthers) {
   Trial trial = make_trial(*impl, prompts, 3);
   const auto rows = run_observed(*impl, trial);
   EXPECT_EQ(different_rows(naive, rows, prompts, 3), 0U);
+}
+
+std::vector<std::string> many_labels(std::size_t count) {
+  std::vector<std::string> labels;
+  for (std::size_t i = 0; i < count; ++i) {
+    labels.push_back("topic " + std::string(1, static_cast<char>('a' + i % 26)) +
+                     std::string(1, static_cast<char>('a' + i / 26)) + " alpha beta");
+  }
+  return labels;
+}
+
+// More branches than there are sequences: computed alone, group by group.
+TEST_F(ModelExact, HoldsForMoreLabelsThanSequences) {
+  NaiveDecoder naive(smollm2_path());
+  auto impl = open(true, 4096);
+  const auto choice = [](std::size_t count) {
+    return LabelSlot{"label", " ", many_labels(count), "\n", {}};
+  };
+  const auto ask = [](const std::string& text, std::vector<ReplyPart> parts) {
+    return make_request(text_prompt("Name the topic.", "\n" + text + ":"), std::move(parts));
+  };
+  const TextSlot text{"text", "", "", {"never seen"}, 3};
+  std::vector<LmRequest> requests = {
+      ask("before", {text}),
+      ask("one", {choice(170)}),
+      ask("two", {choice(300)}),
+      ask("three", {choice(155), ForcedText{"\nWhy:"}, text}),
+      ask("four", {choice(155), ForcedText{"\nAlso:"}, choice(155), ForcedText{"\nSo:"}, text}),
+      ask("zero", {text})};
+  // What follows a label goes on from wherever its branch was.
+  for (const std::size_t chosen : {20U, 60U, 100U, 140U}) {
+    LabelSlot slot = choice(155);
+    slot.bias.assign(155, 0);
+    slot.bias[chosen] = -1000;
+    requests.push_back(ask("bent", {slot, ForcedText{"\nWhy:"}, text}));
+  }
+  // All of them would take long: some, and those that begin a slot.
+  ObservedRows rows;
+  std::size_t number = 0;
+  const Token colon = impl->tokenizer().encode(":").back();
+  impl->scheduler().observe_rows([&](const Tokens& before, std::span<const float> logits) {
+    if (number++ % 41 == 0 || before.back() == colon)
+      rows[before].assign(logits.begin(), logits.end());
+  });
+  const auto together = impl->complete(requests, {});
+  impl->scheduler().observe_rows({});
+  for (const auto& [before, logits] : rows) EXPECT_TRUE(naive.logits(before) == logits);
+  EXPECT_GE(rows.size(), 50U);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    ASSERT_TRUE(together[i]) << i << ": " << together[i].error().text();
+    impl->forget();
+    const auto alone = impl->complete(std::span(requests).subspan(i, 1), {});
+    EXPECT_EQ(alone.front().value().text, together[i]->text) << i;
+    ASSERT_EQ(alone.front()->labels.size(), together[i]->labels.size());
+    for (std::size_t k = 0; k < together[i]->labels.size(); ++k)
+      EXPECT_EQ(alone.front()->labels[k].log_probs, together[i]->labels[k].log_probs) << i;
+  }
+}
+
+TEST_F(ModelExact, IsRefusedForWeightsItDoesNotHoldFor) {
+  const tests::TemporaryFolder folder;
+  for (const auto& [type, words] :
+       {std::pair("Q4_K_M", " matrix "), std::pair("F16", "the f16 matrix ")}) {
+    LocalOptions options;
+    options.model = folder / (std::string(type) + ".gguf");
+    options.context_cells = 256;
+    options.exact = true;
+    ASSERT_TRUE(quantize_gguf(smollm2_path(), options.model, type));
+    const auto opened = LocalLm::open(options);
+    ASSERT_FALSE(opened) << type;
+    EXPECT_EQ(opened.error().kind, ErrorKind::bad_request);
+    EXPECT_NE(opened.error().text().find(type), std::string::npos) << opened.error().text();
+    EXPECT_NE(opened.error().message.find(words), std::string::npos) << opened.error().text();
+    options.exact = false;
+    EXPECT_TRUE(LocalLm::open(options)) << type;
+  }
 }
 
 TEST_F(ModelExact, OneThreadAndTwoAgree) {

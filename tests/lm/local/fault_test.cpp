@@ -1,10 +1,12 @@
 // Bad models, bad requests, stops.
 #include <cmath>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 
 #include "hone/base/file.hpp"
 
+#include "lm/local/machine.hpp"
 #include "lm/local/model_fixture.hpp"
 #include "lm/temporary_folder.hpp"
 
@@ -45,6 +47,7 @@ TEST_F(ModelFaults, TruncatedFile) {
     const Error error = open_error(folder / "cut.gguf");
     EXPECT_EQ(error.kind, ErrorKind::bad_request) << error.text();
     EXPECT_NE(error.text().find("cut.gguf"), std::string::npos);
+    EXPECT_EQ(error.text().find("/proc/"), std::string::npos) << error.text();
   }
 }
 
@@ -93,11 +96,34 @@ TEST_F(ModelHeldFile, WrittenTo) {
   EXPECT_NE(changed.error().message.find("written to"), std::string::npos);
 }
 
+TEST_F(ModelHeldFile, WrittenToAnywhere) {
+  const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(path()) / 2 + 40'000);
+  std::fstream file(path(), std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(middle);
+  const int byte = file.get();
+  file.seekp(middle);
+  file.put(static_cast<char>(byte ^ 1));
+  file.close();
+  const auto changed = ask();
+  ASSERT_FALSE(changed);
+  EXPECT_NE(changed.error().message.find("written to"), std::string::npos);
+}
+
 TEST_F(ModelHeldFile, TouchedOrReplacedGoesOn) {
   std::filesystem::last_write_time(path(), std::filesystem::file_time_type::clock::now());
   EXPECT_TRUE(ask());
   write_file(path(), "another file takes its name").value();
   EXPECT_TRUE(ask());
+}
+
+TEST_F(ModelFaults, TheModelLoadedIsTheFileThatWasIdentified) {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(smollm2_path(), folder / "model.gguf");
+  const auto held = HeldFile::open(folder / "model.gguf").value();
+  write_file(folder / "model.gguf", "another file takes its name").value();
+  const auto model = load_model(held);
+  ASSERT_TRUE(model) << model.error().text();
+  EXPECT_EQ(held.content_id(), content_id(smollm2_path()).value());
 }
 
 TEST_F(ModelFaults, UnknownArchitecture) {
@@ -111,6 +137,35 @@ TEST_F(ModelFaults, UnknownArchitecture) {
   const Error error = open_error(folder / "odd.gguf");
   EXPECT_EQ(error.kind, ErrorKind::bad_request);
   EXPECT_NE(error.message.find("lamma"), std::string::npos) << error.text();
+}
+
+// llama.cpp takes these numbers on trust and ends the process.
+TEST_F(ModelFaults, NumbersOfTheHeadThatMakeNoSense) {
+  const TemporaryFolder folder;
+  const auto path = folder / "head.gguf";
+  std::filesystem::copy_file(smollm2_path(), path);
+  std::string head(1 << 16, '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(head.data(), static_cast<std::streamsize>(head.size()));
+  const auto with = [&](const std::string& key, const auto& number) {
+    // Behind the key: four bytes that tell the type, then the number.
+    const std::size_t place = head.find(key) + key.size() + 4;
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(place));
+    file.write(reinterpret_cast<const char*>(&number), sizeof number);
+    file.close();
+    const Error error = open_error(path);
+    std::fstream mended(path, std::ios::binary | std::ios::in | std::ios::out);
+    mended.write(head.data(), static_cast<std::streamsize>(head.size()));
+    EXPECT_EQ(error.kind, ErrorKind::bad_request);
+    EXPECT_NE(error.text().find(key), std::string::npos) << error.text();
+    EXPECT_NE(error.text().find("head.gguf"), std::string::npos) << error.text();
+  };
+  for (const std::uint32_t layers : {0U, 513U, 4'000'000'000U}) with("llama.block_count", layers);
+  for (const float epsilon :
+       {-1.0F, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    with("llama.attention.layer_norm_rms_epsilon", epsilon);
+  }
 }
 
 TEST_F(ModelFaults, LogitsThatAreNotNumbers) {
@@ -161,6 +216,78 @@ TEST_F(ModelFaults, PromptsThatDoNotFitAreNamedAndLeaveTheOthersAlone) {
   EXPECT_NE(error.message.find("256"), std::string::npos);
   EXPECT_NE(error.message.find("part 2 of 3"), std::string::npos) << error.text();
   EXPECT_NE(error.message.find("A long demo"), std::string::npos);
+}
+
+std::string repeated(const std::string& word, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += word;
+  return text;
+}
+
+std::vector<std::string> paired_labels(const std::string& tail) {
+  const std::vector<std::string> words = {"card", "payment", "transfer", "account",
+                                          "fee",  "limit",   "pin",      "cash"};
+  std::vector<std::string> labels;
+  for (const std::string& first : words) {
+    for (const std::string& second : words) labels.push_back(first + "_" + second + tail);
+  }
+  return labels;
+}
+
+TEST_F(ModelFaults, LabelsThatDoNotFitBesideThePromptAreItsFault) {
+  auto impl = open(false, 1024);
+  const std::vector<LmRequest> requests = {
+      make_request(text_prompt("Instruction.", repeated(" and", 950)),
+                   {LabelSlot{"l", " ", paired_labels("_issue"), "\n", {}}}),
+      make_request(text_prompt("Instruction.", repeated(" and", 750)),
+                   {LabelSlot{"l", " ", paired_labels("_issue"), "\n", {}}})};
+  ASSERT_GT(impl->tokens_of(requests[1]).value().branches, 100U);
+  const auto replies = impl->complete(requests, {});
+  ASSERT_FALSE(replies[0]);
+  EXPECT_EQ(replies[0].error().kind, ErrorKind::bad_request);
+  EXPECT_NE(replies[0].error().message.find("part 2 of 2"), std::string::npos)
+      << replies[0].error().text();
+  EXPECT_NE(replies[0].error().message.find("1024"), std::string::npos);
+  EXPECT_TRUE(replies[1]) << replies[1].error().text();
+}
+
+// What comes after a value may not fit any more; that is known only then.
+TEST_F(ModelFaults, ARequestThatTurnsOutNotToFitEndsAndLeavesTheOthersAlone) {
+  const std::vector<LmRequest> requests = {
+      make_request(text_prompt("Short.", " Yes?"), {LabelSlot{"l", " ", {"x", "y"}, "", {}}}),
+      make_request(text_prompt(repeated(" a", 400), " b c"),
+                   {TextSlot{"t", " ", "", {"\n"}, 4}, ForcedText{"\nLabel:"},
+                    LabelSlot{"l", " ", paired_labels("_issue"), "\n", {}}}),
+      make_request(text_prompt(repeated(" a", 300), " d"), {TextSlot{"t", " ", "", {"\n"}, 4}})};
+  for (const bool exact : {false, true}) {
+    auto impl = open(exact, 512);
+    const auto replies = impl->complete(requests, {});
+    EXPECT_TRUE(replies[0]);
+    ASSERT_FALSE(replies[1]);
+    EXPECT_EQ(replies[1].error().kind, ErrorKind::bad_request);
+    EXPECT_NE(replies[1].error().message.find("context_cells"), std::string::npos)
+        << replies[1].error().text();
+    EXPECT_TRUE(replies[2]);
+    EXPECT_GT(impl->counters().restarts, 0);
+  }
+}
+
+TEST_F(ModelFaults, ARequestThatNeedsTheWholeCacheGetsIt) {
+  for (const bool exact : {false, true}) {
+    auto impl = open(exact, 512);
+    // Stays in the cache.
+    EXPECT_TRUE(impl->complete(std::vector<LmRequest>{make_request(
+                                   text_prompt(repeated(" one", 200), " b"),
+                                   {LabelSlot{"l", " ", {"x", "y"}, "", {}}})},
+                               {})
+                    .front());
+    const auto reply = impl->complete(
+        std::vector<LmRequest>{make_request(text_prompt(repeated(" two", 290), " b"),
+                                            {TextSlot{"t", "", "", {"never seen"}, 40}})},
+        {});
+    ASSERT_TRUE(reply.front()) << reply.front().error().text();
+    EXPECT_GT(impl->counters().evicted_prefixes, 0);
+  }
 }
 
 TEST_F(ModelFaults, AGrammarThatDoesNotParse) {

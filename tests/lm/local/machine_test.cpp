@@ -40,8 +40,14 @@ TEST(Machine, ContentIdFollowsTheContent) {
   write(folder.path() / "a", bytes);
   write(folder.path() / "b", bytes);
   EXPECT_EQ(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value());
-  bytes.back() = 'y';
-  write(folder.path() / "b", bytes);
+  for (const std::size_t place : {std::size_t{0}, std::size_t{2'345'678}, bytes.size() - 1}) {
+    std::string changed = bytes;
+    changed[place] = 'y';
+    write(folder.path() / "b", changed);
+    EXPECT_NE(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value())
+        << place;
+  }
+  write(folder.path() / "b", bytes + "x");
   EXPECT_NE(content_id(folder.path() / "a").value(), content_id(folder.path() / "b").value());
   write(folder.path() / "c", "tiny");
   EXPECT_EQ(content_id(folder.path() / "c").value().size(), 32U);
@@ -60,9 +66,17 @@ TEST(Machine, TuningComesBack) {
 TEST(Machine, ADamagedTuningCountsAsNone) {
   const TemporaryFolder folder;
   ASSERT_TRUE(save_tuning(folder.path(), "model", LocalTuning{}));
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
-    write(entry.path(), "{\"width\": ");
-  EXPECT_FALSE(load_tuning(folder.path(), "model"));
+  const std::string others = ", \"step_tokens\": 256, \"flash_attention\": true}";
+  for (const std::string& text :
+       {std::string("{\"width\": "), std::string("[64]"), std::string("{\"width\": 64}"),
+        "{\"width\": \"64\"" + others, "{\"width\": -1" + others, "{\"width\": 1e99" + others,
+        "{\"width\": null" + others,
+        std::string("{\"width\": 64, \"step_tokens\": 256, \"flash_attention\": 1}"),
+        std::string("{\"width\": 64, \"step_tokens\": {}, \"flash_attention\": true}")}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+      write(entry.path(), text);
+    EXPECT_FALSE(load_tuning(folder.path(), "model")) << text;
+  }
 }
 
 }  // namespace

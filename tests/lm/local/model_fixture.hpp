@@ -59,7 +59,7 @@ class NaiveDecoder {
     start_llama();
     llama_model_params model_params = llama_model_default_params();
     model_params.n_gpu_layers = 0;
-    model_params.use_extra_bufts = !own_products || !serves_all_products(path);
+    model_params.use_extra_bufts = !own_products || !serves_all_products(*GgufHead::read(path));
     model_.reset(llama_model_load_from_file(path.c_str(), model_params));
     llama_context_params params = llama_context_default_params();
     params.n_ctx = 2048;

@@ -52,11 +52,11 @@ TEST_F(ModelProducts, AreAsCloseToUnroundedActivationsAsLlamaCpps) {
 }
 
 TEST_F(ModelProducts, ServeTheModelsThatHonePulls) {
-  EXPECT_EQ(serves_all_products(smollm2_path()), QuantizedProduct::is_worth_it());
+  EXPECT_EQ(serves_all_products(*GgufHead::read(smollm2_path())), QuantizedProduct::is_worth_it());
   const hone::tests::TemporaryFolder folder;
   ASSERT_TRUE(quantize_gguf(smollm2_path(), folder / "other.gguf", "Q4_K_M"));
-  EXPECT_FALSE(serves_all_products(folder / "other.gguf"));
-  EXPECT_FALSE(serves_all_products(folder / "none.gguf"));
+  EXPECT_FALSE(serves_all_products(*GgufHead::read(folder / "other.gguf")));
+  EXPECT_FALSE(GgufHead::read(folder / "none.gguf"));
 }
 
 }  // namespace

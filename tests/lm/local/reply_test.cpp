@@ -5,6 +5,7 @@
 #include "hone/base/text.hpp"
 
 #include "lm/local/model_fixture.hpp"
+#include "lm/local/rows.hpp"
 
 namespace hone::local {
 namespace {
@@ -137,6 +138,35 @@ TEST_F(ModelValues, StopStringsMayCrossTokens) {
     const std::string text = ask(stop);
     EXPECT_EQ(text.substr(0, text.find('|')), whole.substr(0, whole.find(stop)))
         << "stop '" << stop << "'";
+  }
+}
+
+TEST_F(ModelValues, TakeNoMoreTokensThanDecodingOneByOne) {
+  constexpr std::size_t kMost = 16;
+  NaiveDecoder naive(smollm2_path());
+  auto impl = open(true);
+  const Tokenizer& tokenizer = impl->tokenizer();
+  const std::vector<std::string> prompts = {
+      "one, two, three, four,", "The sky is blue. The sky",
+      "Question: what do bees make?\nAnswer:", "A list:\n- apples\n-"};
+  std::vector<LmRequest> requests;
+  for (const std::string& prompt : prompts)
+    requests.push_back(
+        make_request(text_prompt("", prompt), {TextSlot{"t", "", "", {"."}, kMost}}));
+  const auto replies = impl->complete(requests, {});
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    std::vector<float> logits = naive.logits(tokenizer.encode_start(prompts[i]));
+    std::string text;
+    std::int64_t tokens = 0;
+    while (text.find('.') == std::string::npos && tokens < static_cast<std::int64_t>(kMost)) {
+      const auto next = static_cast<Token>(argmax(logits));
+      ++tokens;
+      if (llama_vocab_is_eog(naive.vocab(), next)) break;
+      text += tokenizer.piece(next);
+      logits = naive.next_logits({next});
+    }
+    EXPECT_EQ(replies[i].value().text, text.substr(0, text.find('.')));
+    EXPECT_LE(replies[i]->usage.generated_tokens, tokens) << prompts[i];
   }
 }
 

@@ -1,7 +1,9 @@
 // What the settings of a request and of an engine do.
 #include <cmath>
+#include <limits>
 #include <set>
 
+#include "hone/lm/cached_lm.hpp"
 #include "hone/lm/label_choice.hpp"
 
 #include "lm/local/adapter_file.hpp"
@@ -170,7 +172,76 @@ TEST_F(ModelSettings, LabelsAreDrawnAndWhatFollowsGoesOnFromTheDrawnOne) {
   EXPECT_EQ(chosen.size(), 2U);
 }
 
+TEST_F(ModelSettings, SamplesAndBiasesOfOneChoiceAreComputedOnce) {
+  LocalOptions options;
+  options.model = smollm2_path();
+  options.context_cells = 512;
+  options.keep_prefixes = false;
+  options.tuning = LocalTuning{};
+  const auto lm = LocalLm::open(options).value();
+  const auto choice = [](std::vector<double> bias) {
+    return make_request(text_prompt("Choose a colour.", " Colour:"),
+                        {LabelSlot{"colour", " ", {"red", "blue"}, "\n", std::move(bias)}});
+  };
+  const LmReply greedy = lm->complete_one(choice({})).value();
+  std::vector<LmRequest> requests;
+  for (std::uint64_t sample = 0; sample < 20; ++sample) {
+    requests.push_back(choice(sample < 16 ? std::vector<double>{} : std::vector<double>{5, 0}));
+    requests.back().settings.temperature = 1;
+    requests.back().sample = sample;
+  }
+  const LocalCounters before = lm->counters();
+  const auto replies = lm->complete(requests, {});
+  const LocalCounters after = lm->counters();
+  EXPECT_EQ(after.computed_tokens - before.computed_tokens, before.computed_tokens);
+  EXPECT_EQ(after.merged_requests - before.merged_requests, 19);
+
+  const auto cached = CachedLm::open(lm).value();
+  const auto from_cache = cached->complete(requests, {});
+  std::set<std::string> texts;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const LabelScores& scores = replies[i].value().labels.front();
+    EXPECT_EQ(scores.log_probs, greedy.labels.front().log_probs);
+    EXPECT_EQ(replies[i]->text, from_cache[i].value().text) << i;
+    EXPECT_EQ(scores.chosen, from_cache[i]->labels.front().chosen) << i;
+    texts.insert(replies[i]->text);
+  }
+  EXPECT_EQ(texts.size(), 2U);
+}
+
 // ---- Options ----
+
+TEST_F(ModelSettings, ThatAreNoFiniteNumbersAreRefused) {
+  auto impl = open(false, 256);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  std::vector<LmRequest> requests;
+  const auto add = [&](const auto& change) {
+    LmSettings settings;
+    change(settings);
+    requests.push_back(story(settings, 1));
+  };
+  add([&](LmSettings& s) { s.temperature = nan; });
+  add([&](LmSettings& s) { s.temperature = infinity; });
+  add([&](LmSettings& s) { s.top_p = nan; });
+  add([&](LmSettings& s) { s.min_p = nan; });
+  add([&](LmSettings& s) { s.repetition_penalty = infinity; });
+  add([&](LmSettings& s) { s.frequency_penalty = nan; });
+  add([&](LmSettings& s) { s.presence_penalty = -infinity; });
+  add([&](LmSettings& s) { s.logit_bias[" blue"] = nan; });
+  add([&](LmSettings& s) { s.token_bias[3] = infinity; });
+  add([&](LmSettings& s) { s.max_tokens = 0; });
+  requests.push_back(story({}, 0));
+  requests.push_back(
+      make_request(text_prompt("", "Sky:"), {LabelSlot{"c", " ", {"blue", "red"}, "", {nan, 0}}}));
+  requests.push_back(story({}, 1));
+  const auto replies = impl->complete(requests, {});
+  for (std::size_t i = 0; i + 1 < replies.size(); ++i) {
+    ASSERT_FALSE(replies[i]) << i;
+    EXPECT_EQ(replies[i].error().kind, ErrorKind::bad_request) << i;
+  }
+  EXPECT_TRUE(replies.back());
+}
 
 TEST_F(ModelSettings, EveryOptionChangesSomething) {
   auto impl = open();
@@ -278,6 +349,17 @@ TEST_F(ModelAdapter, ChangesWhatTheModelSays) {
                                    stronger->info().identity, other->info().identity})
                 .size(),
             4U);
+}
+
+TEST_F(ModelAdapter, HasNoExactResults) {
+  const TemporaryFolder folder;
+  write_adapter(folder / "lora.gguf", {});
+  LocalOptions options = adapted(folder / "lora.gguf");
+  options.exact = true;
+  const auto opened = LocalLm::open(options);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::bad_request);
+  EXPECT_NE(opened.error().text().find("exact"), std::string::npos) << opened.error().text();
 }
 
 TEST_F(ModelAdapter, ThatDoesNotFitIsAClearError) {

@@ -172,6 +172,24 @@ TEST_F(ModelTrie, InAFullCacheTheYoungestRepliesWait) {
   EXPECT_LT(counters.computed_tokens, static_cast<std::int64_t>(4 * kReply + 2 * kReply));
 }
 
+TEST_F(ModelTrie, InAFullCacheExactRepliesBeginAgainFewerAtATime) {
+  constexpr std::size_t kReply = 180;
+  std::vector<Tokens> prompts;
+  for (Token token = 0; token < 4; ++token) prompts.push_back({5, 6, 1000 + token});
+  std::vector<std::vector<std::string>> texts;
+  for (const std::size_t cells : {512U, 1024U}) {
+    auto impl = open(true, cells);
+    Trial trial = make_trial(*impl, prompts, kReply);
+    for (Work& work : trial.works) work.request = &trial.request;
+    texts.emplace_back();
+    for (const auto& reply : impl->scheduler().run(trial.works, {}))
+      texts.back().push_back(reply.value().text);
+    EXPECT_EQ(impl->counters().restarts > 0, cells == 512);
+    EXPECT_EQ(impl->counters().used_cells, 0U);
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+}
+
 TEST_F(ModelTrie, NothingLeaksOverManyRequests) {
   auto impl = open(false, 512);
   for (int round = 0; round < 6; ++round) {

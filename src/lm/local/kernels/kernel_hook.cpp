@@ -3,10 +3,8 @@
 #include <ggml-backend.h>
 #include <ggml-internal/traits.h>
 #include <ggml.h>
-#include <gguf.h>
 
 #include <cstddef>
-#include <memory>
 #include <vector>
 
 #include "lm/local/kernels/attention.hpp"
@@ -71,17 +69,11 @@ void register_kernel_hook() {
   static_cast<void>(is_added);
 }
 
-bool serves_all_products(const std::filesystem::path& model) {
-  if (!QuantizedProduct::is_worth_it()) return false;
-  ggml_context* tensors = nullptr;
-  const gguf_init_params params{.no_alloc = true, .ctx = &tensors};
-  const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(
-      gguf_init_from_file(model.c_str(), params), gguf_free);
-  const std::unique_ptr<ggml_context, decltype(&ggml_free)> owned(tensors, ggml_free);
+bool serves_all_products(const GgufHead& model) {
   // What the other parts of a file in parts hold is not known here.
-  if (!file || gguf_find_key(file.get(), "split.count") >= 0) return false;
-  for (ggml_tensor* tensor = ggml_get_first_tensor(tensors); tensor != nullptr;
-       tensor = ggml_get_next_tensor(tensors, tensor)) {
+  if (!QuantizedProduct::is_worth_it() || model.is_in_parts()) return false;
+  for (const ggml_tensor* tensor = model.first_tensor(); tensor != nullptr;
+       tensor = model.next_tensor(tensor)) {
     // llama.cpp leaves Q8_0 as it is on these processors.
     if (!ggml_is_quantized(tensor->type) || tensor->type == GGML_TYPE_Q8_0) continue;
     if (!ProductTraits::can_multiply(*tensor)) return false;

@@ -1,7 +1,7 @@
 // Lets llama.cpp's processor backend compute with our kernels.
 #pragma once
 
-#include <filesystem>
+#include "lm/local/gguf_head.hpp"
 
 namespace hone::local {
 
@@ -14,7 +14,7 @@ void register_kernel_hook();
 
 // Whether the hook serves every matrix of this model file that llama.cpp would otherwise want to
 // lay out anew in memory of its own: all quantized ones are Q8_0, or Q4_0 with rows by sixteens and
-// no experts. False for a file that cannot be read, and for one of several parts.
-bool serves_all_products(const std::filesystem::path& model);
+// no experts. False for a file of several parts.
+bool serves_all_products(const GgufHead& model);
 
 }  // namespace hone::local
