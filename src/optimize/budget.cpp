@@ -35,9 +35,11 @@ Meter::Meter(Budget budget, const Clock& clock)
 
 Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Price& price) {
   const std::lock_guard lock(mutex_);
-  if (seen_.contains(key)) return {.admission = Admission::known};
+  if (answered_.contains(key)) return {.admission = Admission::known, .key = key};
+  if (under_way_.contains(key)) return {.admission = Admission::under_way, .key = key};
   if (spent_locked()) return {};
-  Ticket ticket{.admission = Admission::fresh, .prompt_bytes = prompt_bytes, .price = price};
+  Ticket ticket{
+      .admission = Admission::fresh, .key = key, .prompt_bytes = prompt_bytes, .price = price};
   const double per_byte = settled_bytes_ == 0 ? kTokensPerByte
                                               : static_cast<double>(usage_.prompt_tokens) /
                                                     static_cast<double>(settled_bytes_);
@@ -53,7 +55,7 @@ Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Pric
     shortage_ = Shortage::money;
   }
   if (shortage_ != Shortage::none) return {};
-  seen_.insert(key);
+  under_way_.insert(key);
   ++admitted_;
   expected_tokens_ += ticket.expected_tokens;
   expected_money_ += ticket.expected_money;
@@ -62,13 +64,21 @@ Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Pric
 
 void Meter::settle(const Ticket& ticket, const std::optional<Usage>& usage) {
   const std::lock_guard lock(mutex_);
+  under_way_.erase(ticket.key);
+  settled_one_.notify_all();
   expected_tokens_ -= ticket.expected_tokens;
   expected_money_ -= ticket.expected_money;
   if (!usage) return;
+  answered_.insert(ticket.key);
   usage_ += *usage;
   money_ += ticket.price.of(usage->prompt_tokens, generated(*usage));
   ++settled_;
   settled_bytes_ += ticket.prompt_bytes;
+}
+
+bool Meter::await(const Hash& key, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  return settled_one_.wait(lock, stop, [&] { return !under_way_.contains(key); });
 }
 
 double Meter::money() const {
@@ -139,28 +149,84 @@ std::string Meter::reason() const {
          " does not reach for another call";
 }
 
+namespace {
+
+// The requests of one call that the budget let through.
+class Admitted {
+ public:
+  explicit Admitted(Meter& meter) : meter_(&meter) {}
+  // Also when the model throws: others may wait for these answers.
+  ~Admitted() {
+    for (const Place& place : places_) settle(place, std::nullopt);
+  }
+  Admitted(const Admitted&) = delete;
+  Admitted& operator=(const Admitted&) = delete;
+
+  void add(std::size_t index, const LmRequest& request, const Meter::Ticket& ticket) {
+    places_.push_back({index, ticket});
+    requests_.push_back(request);
+    keys_.insert(ticket.key);
+  }
+  bool contains(const Hash& key) const { return keys_.contains(key); }
+
+  void ask(const Lm& lm, const std::stop_token& stop, std::vector<Result<LmReply>>& replies) {
+    if (requests_.empty()) return;
+    std::vector<Result<LmReply>> answers = lm.complete(requests_, stop);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      settle(places_[i], answers[i] ? std::optional(answers[i]->usage) : std::nullopt);
+      replies[places_[i].index] = std::move(answers[i]);
+    }
+    places_.clear();
+  }
+
+ private:
+  struct Place {
+    std::size_t index = 0;
+    Meter::Ticket ticket;
+  };
+  void settle(const Place& place, const std::optional<Usage>& usage) const {
+    if (place.ticket.admission == Meter::Admission::fresh) meter_->settle(place.ticket, usage);
+  }
+
+  Meter* meter_;
+  std::vector<Place> places_;
+  std::vector<LmRequest> requests_;
+  std::unordered_set<Hash> keys_;
+};
+
+}  // namespace
+
 std::vector<Result<LmReply>> MeteredLm::complete(std::span<const LmRequest> requests,
                                                  std::stop_token stop) const {
-  std::vector<Result<LmReply>> replies;
-  replies.reserve(requests.size());
-  std::vector<LmRequest> admitted;
-  std::vector<std::pair<std::size_t, Meter::Ticket>> places;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const Meter::Ticket ticket = meter_->admit(request_key(inner_->info(), requests[i]),
-                                               prompt_bytes(requests[i].prompt), price_);
-    if (ticket.admission != Meter::Admission::refused) {
-      admitted.push_back(requests[i]);
-      places.emplace_back(i, ticket);
-    }
-    replies.emplace_back(stopped("budget", "the budget is spent"));
+  std::vector<Result<LmReply>> replies(requests.size(), stopped("budget", "the budget is spent"));
+  std::vector<Hash> keys;
+  std::vector<std::size_t> open;
+  for (const LmRequest& request : requests) {
+    open.push_back(keys.size());
+    keys.push_back(request_key(inner_->info(), request));
   }
-  std::vector<Result<LmReply>> answered = inner_->complete(admitted, std::move(stop));
-  for (std::size_t i = 0; i < answered.size(); ++i) {
-    const auto& [place, ticket] = places[i];
-    if (ticket.admission == Meter::Admission::fresh) {
-      meter_->settle(ticket, answered[i] ? std::optional(answered[i]->usage) : std::nullopt);
+  while (!open.empty()) {
+    Admitted admitted(*meter_);
+    std::vector<std::size_t> elsewhere;
+    for (const std::size_t i : open) {
+      const Meter::Ticket ticket = meter_->admit(keys[i], prompt_bytes(requests[i].prompt), price_);
+      if (ticket.admission == Meter::Admission::refused) continue;
+      // A twin in the same batch shares its answer, or its failure.
+      if (ticket.admission == Meter::Admission::under_way && !admitted.contains(keys[i])) {
+        elsewhere.push_back(i);
+      } else {
+        admitted.add(i, requests[i], ticket);
+      }
     }
-    replies[place] = std::move(answered[i]);
+    admitted.ask(*inner_, stop, replies);
+    open.clear();
+    for (const std::size_t i : elsewhere) {
+      if (meter_->await(keys[i], stop)) {
+        open.push_back(i);
+      } else {
+        replies[i] = stopped(inner_->info().identity, "the call was stopped");
+      }
+    }
   }
   return replies;
 }

@@ -2,8 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "hone/lm/cached_lm.hpp"
 #include "hone/optimize/optimize.hpp"
 #include "hone/testing/fake_clock.hpp"
+#include "hone/testing/faulty_lm.hpp"
 #include "hone/testing/planted_task.hpp"
 
 #include "optimize/planted.hpp"
@@ -49,7 +57,21 @@ TEST(Meter, LetsThroughOnlyWhatIsExpectedToFit) {
       << "those under way will take the rest";
   EXPECT_TRUE(meter.spent());
   EXPECT_NE(meter.reason().find("1000 tokens"), std::string::npos) << meter.reason();
+  EXPECT_EQ(meter.admit(hash_of("1"), 400, {}).admission, Meter::Admission::under_way);
+  meter.settle(second, usage(200, 100));
   EXPECT_EQ(meter.admit(hash_of("1"), 400, {}).admission, Meter::Admission::known);
+}
+
+TEST(Meter, AFailureIsPaidAgainByWhoAsksAgain) {
+  Budget budget;
+  budget.lm_calls = 2;
+  const FakeClock clock;
+  Meter meter(budget, clock);
+  meter.settle(meter.admit(hash_of("0"), 400, {}), std::nullopt);
+  const Meter::Ticket again = meter.admit(hash_of("0"), 400, {});
+  EXPECT_EQ(again.admission, Meter::Admission::fresh);
+  meter.settle(again, std::nullopt);
+  EXPECT_EQ(meter.admit(hash_of("0"), 400, {}).admission, Meter::Admission::refused);
 }
 
 TEST(Meter, CountsWhatACachedReplyTookAtFirst) {
@@ -105,6 +127,148 @@ TEST(Budget, OfTokensAndMoneyIsNotExceeded) {
     EXPECT_LE(done.usage.prompt_tokens + done.usage.generated_tokens, tokens + tokens / 20);
     EXPECT_NE(done.stop_reason.find("tokens"), std::string::npos) << done.stop_reason;
   }
+}
+
+// What an answer takes, and how often it was asked for.
+class CountingLm final : public Lm {
+ public:
+  explicit CountingLm(std::shared_ptr<const Lm> inner) : inner_(std::move(inner)) {}
+  const LmInfo& info() const override { return inner_->info(); }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override {
+    std::vector<Result<LmReply>> replies = inner_->complete(requests, std::move(stop));
+    const std::lock_guard lock(mutex_);
+    for (const Result<LmReply>& reply : replies) {
+      ++calls_;
+      tokens_ += reply ? reply->usage.prompt_tokens + reply->usage.generated_tokens : 0;
+    }
+    return replies;
+  }
+  std::int64_t calls() const { return calls_; }
+  std::int64_t tokens() const { return tokens_; }
+
+ private:
+  std::shared_ptr<const Lm> inner_;
+  mutable std::mutex mutex_;
+  mutable std::int64_t calls_ = 0;
+  mutable std::int64_t tokens_ = 0;
+};
+
+// Fails every request the first few times it comes, as a server does that has no room now.
+class ReluctantLm final : public Lm {
+ public:
+  ReluctantLm(std::shared_ptr<const Lm> inner, int refusals)
+      : inner_(std::move(inner)), refusals_(refusals) {}
+  const LmInfo& info() const override { return inner_->info(); }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override {
+    std::vector<Result<LmReply>> replies;
+    for (const LmRequest& request : requests) {
+      const std::unique_lock lock(mutex_);
+      const bool refuses = asked_[request_key(info(), request)]++ < refusals_;
+      replies.push_back(refuses ? Result<LmReply>(temporary("server", "overloaded"))
+                                : inner_->complete_one(request, stop));
+    }
+    return replies;
+  }
+
+ private:
+  std::shared_ptr<const Lm> inner_;
+  int refusals_;
+  mutable std::mutex mutex_;
+  mutable std::map<Hash, int> asked_;
+};
+
+LmRequest planted_request(std::size_t example = 0) {
+  const Predictor predictor(planted_task().student.predictors().front());
+  const PromptTemplate& prompt = predictor.prompt_template();
+  LmRequest request;
+  request.prompt = prompt.render(planted_task().task.val[example].fields());
+  request.reply = prompt.reply_plan();
+  return request;
+}
+
+// Whatever fails, and however often it is asked again.
+TEST(Budget, HoldsWhenCallsFail) {
+  enum class Kind { calls, tokens, money };
+  for (const char* optimizer : {"bootstrap_random_search", "mipro", "copro"}) {
+    for (const Kind kind : {Kind::calls, Kind::tokens, Kind::money}) {
+      for (const bool for_ever : {true, false}) {
+        const auto scripted = std::make_shared<ScriptedLm>(planted_task().script);
+        std::shared_ptr<const Lm> failing;
+        if (for_ever) {
+          failing = std::make_shared<FaultyLm>(scripted, FaultPlan{.fraction = 0.5});
+        } else {
+          failing = std::make_shared<ReluctantLm>(scripted, 1);
+        }
+        const CountingLm lm(failing);
+        SearchOptions options;
+        options.threads = 8;
+        options.budget.price = {.prompt = 1e6, .generated = 1e6};
+        if (kind == Kind::calls) options.budget.lm_calls = 150;
+        if (kind == Kind::tokens) options.budget.tokens = 6000;
+        if (kind == Kind::money) options.budget.money = 6000;
+        const auto search =
+            Search::make(planted_task().student, planted_task().task, lm, options).value();
+        // A model that fails everything at first has no baseline; the search goes on all the same.
+        (void)search->evaluate_baseline();
+        (void)make_optimizer(optimizer).value()->run(*search);
+        const std::string what = std::string(optimizer) + ", for ever: " + (for_ever ? "1" : "0");
+        if (kind == Kind::calls) {
+          EXPECT_LE(lm.calls(), 150) << what;
+        } else {
+          EXPECT_LE(lm.tokens(), 6000 + 6000 / 20) << what;
+        }
+        EXPECT_EQ(lm.tokens(),
+                  search->meter().usage().prompt_tokens + search->meter().usage().generated_tokens)
+            << what;
+      }
+    }
+  }
+}
+
+TEST(MeteredLm, TwinsInABatchArePaidOnceAndShareTheirFailure) {
+  const auto scripted = std::make_shared<ScriptedLm>(planted_task().script);
+  const auto failing = std::make_shared<FaultyLm>(scripted, FaultPlan{.fraction = 1});
+  const CountingLm counted(failing);
+  const auto cached =
+      CachedLm::open({std::shared_ptr<const Lm>(), &counted}, CacheOptions{}).value();
+  Budget budget;
+  budget.lm_calls = 1;
+  const FakeClock clock;
+  Meter meter(budget, clock);
+  const MeteredLm lm(*cached, meter);
+  const LmRequest request = planted_request();
+  const std::vector<LmRequest> twins(3, request);
+  for (const Result<LmReply>& reply : lm.complete(twins, {})) {
+    ASSERT_FALSE(reply);
+    EXPECT_EQ(reply.error().kind, ErrorKind::temporary) << reply.error().text();
+  }
+  EXPECT_EQ(counted.calls(), 1);
+  EXPECT_EQ(lm.complete_one(request).error().kind, ErrorKind::stopped);
+  EXPECT_EQ(counted.calls(), 1);
+}
+
+// Several calls at once for the same thing, while it fails: no two of them at the model together.
+TEST(MeteredLm, WhoJoinsARequestThatFailsPaysForTheNextTry) {
+  const auto scripted = std::make_shared<ScriptedLm>(planted_task().script);
+  const CountingLm counted(std::make_shared<ReluctantLm>(scripted, 3));
+  const auto cached =
+      CachedLm::open({std::shared_ptr<const Lm>(), &counted}, CacheOptions{}).value();
+  Budget budget;
+  budget.lm_calls = 5;
+  const FakeClock clock;
+  Meter meter(budget, clock);
+  const MeteredLm lm(*cached, meter);
+  const LmRequest request = planted_request();
+  std::atomic<int> answered{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&] { answered += lm.complete_one(request).ok() ? 1 : 0; });
+  }
+  EXPECT_EQ(counted.calls(), 4) << "three that failed, and one for all others";
+  EXPECT_EQ(answered, 5);
 }
 
 TEST(Budget, TeacherAndProposerHaveTheirOwnPrices) {

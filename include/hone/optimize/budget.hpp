@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -52,25 +53,31 @@ struct Budget {
 // Counts what a search spends over all its models, and says when to stop. Thread safe.
 class Meter {
  public:
+  // The clock must outlive it.
   Meter(Budget budget, const Clock& clock);
 
-  enum class Admission { fresh, known, refused };
+  // A request is known once it was answered, and under way while somebody waits for its answer.
+  enum class Admission { fresh, known, under_way, refused };
 
   // A call let through, until it is charged or dropped.
   struct Ticket {
     Admission admission = Admission::refused;
+    Hash key = {};
     std::size_t prompt_bytes = 0;
     Price price = {};
     std::int64_t expected_tokens = 0;
     double expected_money = 0;
   };
 
-  // Takes one call from the budget for a request, unless none is left. A key seen before in this
-  // run is free, as its reply is cached. So a resumed run, whose early replies come out of its log,
-  // spends like an uninterrupted one and stops where that one stops.
+  // Takes one call from the budget for a request, unless none is left. A key answered before in
+  // this run is free, as its reply is cached. So a resumed run, whose early replies come out of its
+  // log, spends like an uninterrupted one and stops where that one stops.
   Ticket admit(const Hash& key, std::size_t prompt_bytes, const Price& price);
-  // Of fresh requests only: what the reply took, or nothing when there was none.
+  // Of fresh requests only: what the reply took, or nothing when there was none. No cache keeps a
+  // failure: whoever asks again pays again.
   void settle(const Ticket& ticket, const std::optional<Usage>& usage);
+  // Until the request with this key is no longer under way; false when a stop comes first.
+  bool await(const Hash& key, const std::stop_token& stop);
 
   bool spent() const;  // any limit is reached
   // How many calls more the limits reach for. Tokens, money and seconds are judged by the calls so
@@ -89,7 +96,9 @@ class Meter {
   const Clock* clock_;
   Clock::TimePoint start_;
   mutable std::mutex mutex_;
-  std::unordered_set<Hash> seen_;
+  std::condition_variable_any settled_one_;
+  std::unordered_set<Hash> answered_;
+  std::unordered_set<Hash> under_way_;
   Usage usage_;
   double money_ = 0;
   std::int64_t admitted_ = 0;
@@ -103,7 +112,7 @@ class Meter {
 };
 
 // A model behind a meter: requests over the budget fail with ErrorKind::stopped, in the order of
-// their batch.
+// their batch. One that another call has under way waits for that call's answer to be cached.
 class MeteredLm final : public Lm {
  public:
   // Both must outlive it.
