@@ -6,6 +6,7 @@
 
 #include "hone/base/text.hpp"
 
+#include "lm/any_stop.hpp"
 #include "optimize/prompt_bytes.hpp"
 
 namespace hone {
@@ -13,6 +14,8 @@ namespace {
 
 // Before anything is known of a model's tokens: English in the tokenizers in use.
 constexpr double kTokensPerByte = 0.25;
+// Years of seconds; more would not fit a clock.
+constexpr double kLongestWatch = 1e9;
 
 // Whether a cache answered or not: a resumed run is to spend like the first one.
 std::int64_t generated(const Usage& usage) {
@@ -30,8 +33,26 @@ Price Budget::price_of(std::string_view identity) const {
   return found == prices.end() ? price : found->second;
 }
 
+Spend& Spend::operator+=(const Spend& other) {
+  calls += other.calls;
+  tokens += other.tokens;
+  money += other.money;
+  return *this;
+}
+
+Spend Spend::operator*(double factor) const {
+  return {.calls = calls * factor, .tokens = tokens * factor, .money = money * factor};
+}
+
 Meter::Meter(Budget budget, const Clock& clock)
-    : budget_(std::move(budget)), clock_(&clock), start_(clock.now()) {}
+    : budget_(std::move(budget)), clock_(&clock), start_(clock.now()) {
+  if (!budget_.seconds || *budget_.seconds > kLongestWatch) return;
+  const auto limit = std::chrono::duration<double>(std::max(0.0, *budget_.seconds));
+  const Clock::TimePoint end = start_ + std::chrono::ceil<Clock::Duration>(limit);
+  watch_ = std::jthread([this, end](const std::stop_token& stop) {
+    if (clock_->wait_until(end, stop)) time_up_.request_stop();
+  });
+}
 
 Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Price& price) {
   const std::lock_guard lock(mutex_);
@@ -40,14 +61,9 @@ Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Pric
   if (spent_locked()) return {};
   Ticket ticket{
       .admission = Admission::fresh, .key = key, .prompt_bytes = prompt_bytes, .price = price};
-  const double per_byte = settled_bytes_ == 0 ? kTokensPerByte
-                                              : static_cast<double>(usage_.prompt_tokens) /
-                                                    static_cast<double>(settled_bytes_);
-  const auto prompt =
-      static_cast<std::int64_t>(std::llround(per_byte * static_cast<double>(prompt_bytes)));
-  const std::int64_t reply = settled_ == 0 ? 0 : generated(usage_) / settled_;
-  ticket.expected_tokens = prompt + reply;
-  ticket.expected_money = price.of(prompt, reply);
+  const Spend expected = expected_locked(prompt_bytes, price);
+  ticket.expected_tokens = std::llround(expected.tokens);
+  ticket.expected_money = expected.money;
   if (budget_.tokens &&
       tokens_locked() + expected_tokens_ + ticket.expected_tokens > *budget_.tokens) {
     shortage_ = Shortage::tokens;
@@ -60,6 +76,31 @@ Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Pric
   expected_tokens_ += ticket.expected_tokens;
   expected_money_ += ticket.expected_money;
   return ticket;
+}
+
+Spend Meter::expected_locked(std::size_t prompt_bytes, const Price& price) const {
+  const double per_byte = settled_bytes_ == 0 ? kTokensPerByte
+                                              : static_cast<double>(usage_.prompt_tokens) /
+                                                    static_cast<double>(settled_bytes_);
+  const auto prompt =
+      static_cast<std::int64_t>(std::llround(per_byte * static_cast<double>(prompt_bytes)));
+  const std::int64_t reply = settled_ == 0 ? 0 : generated(usage_) / settled_;
+  return {
+      .calls = 1, .tokens = static_cast<double>(prompt + reply), .money = price.of(prompt, reply)};
+}
+
+Spend Meter::expected(std::size_t prompt_bytes, const Price& price) const {
+  const std::lock_guard lock(mutex_);
+  return expected_locked(prompt_bytes, price);
+}
+
+bool Meter::is_known(const Hash& key) const {
+  const std::lock_guard lock(mutex_);
+  return answered_.contains(key);
+}
+
+std::stop_token Meter::time_up() const {
+  return budget_.seconds ? time_up_.get_token() : std::stop_token();
 }
 
 void Meter::settle(const Ticket& ticket, const std::optional<Usage>& usage) {
@@ -111,22 +152,34 @@ bool Meter::spent() const {
   return spent_locked();
 }
 
+std::optional<double> Meter::runs_left_locked(const Spend& each) const {
+  std::optional<double> left;
+  const auto reaches_for = [&](double room, double taken) {
+    if (taken > 0) left = std::max(0.0, std::min(left.value_or(room / taken), room / taken));
+  };
+  if (budget_.lm_calls) reaches_for(static_cast<double>(*budget_.lm_calls - admitted_), each.calls);
+  if (budget_.tokens)
+    reaches_for(static_cast<double>(*budget_.tokens - tokens_locked()), each.tokens);
+  if (budget_.money) reaches_for(*budget_.money - money_, each.money);
+  if (budget_.seconds && settled_ > 0) {
+    const double each_call = seconds() / static_cast<double>(settled_);
+    reaches_for(*budget_.seconds - seconds(), each.calls * each_call);
+  }
+  return left;
+}
+
+std::optional<double> Meter::runs_left(const Spend& each) const {
+  const std::lock_guard lock(mutex_);
+  return runs_left_locked(each);
+}
+
 std::optional<double> Meter::calls_left() const {
   const std::lock_guard lock(mutex_);
-  std::optional<double> left;
-  const auto reaches_for = [&](double calls) {
-    left = std::max(0.0, std::min(left.value_or(calls), calls));
-  };
-  if (budget_.lm_calls) reaches_for(static_cast<double>(*budget_.lm_calls - admitted_));
-  const auto settled = static_cast<double>(settled_);
-  if (budget_.tokens && tokens_locked() > 0) {
-    reaches_for(static_cast<double>(*budget_.tokens - tokens_locked()) * settled /
-                static_cast<double>(tokens_locked()));
-  }
-  if (budget_.money && money_ > 0) reaches_for((*budget_.money - money_) * settled / money_);
-  if (budget_.seconds && settled_ > 0 && seconds() > 0)
-    reaches_for((*budget_.seconds - seconds()) * settled / seconds());
-  return left;
+  const Spend all{.calls = static_cast<double>(settled_),
+                  .tokens = static_cast<double>(tokens_locked()),
+                  .money = money_};
+  return runs_left_locked(settled_ == 0 ? Spend{.calls = 1}
+                                        : all * (1 / static_cast<double>(settled_)));
 }
 
 std::string Meter::reason() const {
@@ -171,9 +224,17 @@ class Admitted {
 
   void ask(const Lm& lm, const std::stop_token& stop, std::vector<Result<LmReply>>& replies) {
     if (requests_.empty()) return;
-    std::vector<Result<LmReply>> answers = lm.complete(requests_, stop);
+    const std::stop_token time_up = meter_->time_up();
+    AnyStop either;
+    either.add(stop);
+    either.add(time_up);
+    std::vector<Result<LmReply>> answers = lm.complete(requests_, either.token());
     for (std::size_t i = 0; i < answers.size(); ++i) {
       settle(places_[i], answers[i] ? std::optional(answers[i]->usage) : std::nullopt);
+      if (!answers[i] && answers[i].error().kind == ErrorKind::stopped &&
+          time_up.stop_requested() && !stop.stop_requested()) {
+        answers[i] = stopped("budget", meter_->reason());
+      }
       replies[places_[i].index] = std::move(answers[i]);
     }
     places_.clear();

@@ -45,6 +45,8 @@ Search::State::State(const Program& given_student, Task given_task, const Lm& lm
       space(options.space.value_or(Space::of(student)).with_models(model_names(options))),
       meter(options.budget, clock),
       log(options.log, meter, [this](std::string message) { notice(std::move(message)); }) {
+  run_stop.add(options.stop);
+  run_stop.add(meter.time_up());
   order_examples();
 }
 
@@ -66,7 +68,7 @@ Evaluator Search::State::make_evaluator(const Lm& lm) const {
     evaluator_options.models.emplace(name, &model(*named));
   evaluator_options.embedder = options.embedder;
   evaluator_options.observer = options.observer;
-  evaluator_options.stop = options.stop;
+  evaluator_options.stop = run_stop.token();
   return Evaluator(model(lm), std::move(evaluator_options));
 }
 

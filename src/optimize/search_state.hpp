@@ -12,6 +12,7 @@
 #include "hone/base/clock.hpp"
 #include "hone/optimize/search.hpp"
 
+#include "lm/any_stop.hpp"
 #include "optimize/contender.hpp"
 #include "optimize/search_lm.hpp"
 #include "optimize/search_log.hpp"
@@ -29,6 +30,7 @@ struct Search::State {
   Aims aims;
   Space space;
   Meter meter;
+  AnyStop run_stop;  // the caller's, or the end of the seconds: metrics heed it too
   SearchLog log;
   std::map<const Lm*, std::unique_ptr<SearchLm>> models;
   std::optional<Evaluator> evaluator;

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <thread>
 
 #include "hone/lm/cached_lm.hpp"
@@ -269,6 +272,75 @@ TEST(MeteredLm, WhoJoinsARequestThatFailsPaysForTheNextTry) {
   }
   EXPECT_EQ(counted.calls(), 4) << "three that failed, and one for all others";
   EXPECT_EQ(answered, 5);
+}
+
+bool waits_for(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  stopped.wait_for(lock, stop, std::chrono::seconds(20), [] { return false; });
+  return stop.stop_requested();
+}
+
+// Computes a batch like a local engine: one request after the other, until it is stopped. Here the
+// time is over after the first.
+class SlowLm final : public Lm {
+ public:
+  SlowLm(const Lm& inner, FakeClock& clock) : inner_(&inner), clock_(&clock) {}
+  const LmInfo& info() const override { return inner_->info(); }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override {
+    std::vector<Result<LmReply>> replies;
+    replies.push_back(inner_->complete_one(requests.front()));
+    clock_->advance(std::chrono::seconds(10));
+    while (replies.size() < requests.size()) {
+      replies.push_back(waits_for(stop) ? Result<LmReply>(stopped("engine", "stopped"))
+                                        : inner_->complete_one(requests[replies.size()]));
+    }
+    return replies;
+  }
+
+ private:
+  const Lm* inner_;
+  FakeClock* clock_;
+};
+
+TEST(MeteredLm, WithdrawsWhatIsUnderWayWhenTheSecondsAreOver) {
+  const ScriptedLm scripted(planted_task().script);
+  FakeClock clock;
+  const SlowLm slow(scripted, clock);
+  Budget budget;
+  budget.seconds = 10;
+  Meter meter(budget, clock);
+  const MeteredLm lm(slow, meter);
+  const std::vector<LmRequest> requests = {planted_request(0), planted_request(1),
+                                           planted_request(2)};
+  const std::vector<Result<LmReply>> replies = lm.complete(requests, {});
+  EXPECT_TRUE(replies[0]) << "came in time";
+  for (const std::size_t i : {1U, 2U}) {
+    ASSERT_FALSE(replies[i]);
+    EXPECT_EQ(replies[i].error().kind, ErrorKind::stopped);
+    EXPECT_NE(replies[i].error().text().find("10 seconds"), std::string::npos)
+        << replies[i].error().text();
+  }
+  EXPECT_EQ(meter.usage().lm_calls, 1);
+  EXPECT_TRUE(meter.spent());
+}
+
+TEST(Budget, OfSecondsEndsAMetricThatHangs) {
+  const ScriptedLm lm(planted_task().script);
+  Task task = planted_task().task;
+  std::atomic<bool> was_stopped{true};
+  task.metric = Metric("hangs", [&](const Outcome& outcome) -> Result<Score> {
+    if (!waits_for(outcome.call.options().stop)) was_stopped = false;
+    return stopped("metric", "stopped");
+  });
+  SearchOptions options;
+  options.budget.seconds = 0.01;
+  const auto search = Search::make(planted_task().student, task, lm, options).value();
+  (void)search->evaluate_baseline();
+  EXPECT_TRUE(was_stopped);
+  EXPECT_NE(search->stop_reason().find("seconds"), std::string::npos) << search->stop_reason();
 }
 
 TEST(Budget, TeacherAndProposerHaveTheirOwnPrices) {
