@@ -1,11 +1,14 @@
 #include "optimize/search_state.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
 
 #include "hone/base/version.hpp"
 #include "hone/eval/calibrate.hpp"
 
 #include "optimize/ranking.hpp"
+#include "optimize/run_cost.hpp"
 #include "optimize/study_identity.hpp"
 
 namespace hone {
@@ -16,11 +19,30 @@ constexpr std::size_t kManyContenders = 16;
 // to compute anew for it.
 constexpr std::size_t kFewCheckpoints = 3;
 constexpr std::size_t kRankedFirstBlock = 20;
+// Inputs differ in length.
+constexpr std::size_t kRehearsedRuns = 3;
 
 std::vector<std::string> model_names(const SearchOptions& options) {
   std::vector<std::string> names;
   for (const auto& [name, lm] : options.models) names.push_back(name);
   return names;
+}
+
+bool is_limited(const Budget& budget) {
+  return budget.lm_calls || budget.tokens || budget.money || budget.seconds;
+}
+
+// Of contenders for which the budget reaches for so many runs each, those it can take to the last
+// example, were they alone: others would burn what takes these there. Where there is none, the
+// cheapest, since what is expected may be wrong. Places.
+std::vector<std::size_t> finishers(const std::vector<double>& runs, std::size_t missing) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i] >= static_cast<double>(missing)) places.push_back(i);
+  }
+  if (places.empty())
+    places.push_back(static_cast<std::size_t>(std::ranges::max_element(runs) - runs.begin()));
+  return places;
 }
 
 Prices prices_of(const SearchOptions& options, const Lm& lm) {
@@ -212,31 +234,54 @@ std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contend
   return out;
 }
 
-std::size_t Search::State::reach(std::span<const Contender* const> contenders,
-                                 std::span<const std::size_t> checkpoints) const {
-  const std::optional<double> calls = meter.calls_left();
-  if (!calls || contenders.size() < 2) return contenders.size();
-  double each = 0;
-  for (const Contender* contender : contenders) each += contender->calls_per_example();
-  each /= static_cast<double>(contenders.size());
-  if (each <= 0) return contenders.size();
-  return race_reach(contenders.size(), contenders.front()->met(), checkpoints, *calls / each);
+Spend Search::State::cost_of(const Contender& contender) const {
+  const std::size_t met = contender.met();
+  const std::size_t count = std::min(kRehearsedRuns, race_val.size() - met);
+  Spend next;
+  for (std::size_t i = met; i < met + count; ++i)
+    next += run_cost(contender.measured_program(), race_val[i], evaluator->lm(), options, meter);
+  // The cache has its replies, as those of the program that came in.
+  if (next.calls <= 0) return {};
+  if (met > 0) return contender.spend_per_run(aims.prices);
+  next = next * (1 / static_cast<double>(count));
+  if (metric_runs > 0) next += metric_spent * (1 / static_cast<double>(metric_runs));
+  return next;
+}
+
+std::vector<double> Search::State::runs_within_budget(
+    std::span<const Contender* const> contenders) const {
+  std::vector<double> runs;
+  for (const Contender* contender : contenders) {
+    runs.push_back(
+        meter.runs_left(cost_of(*contender)).value_or(std::numeric_limits<double>::infinity()));
+  }
+  return runs;
 }
 
 std::vector<Contender*> Search::State::within_budget(
     std::vector<Contender*> alive, std::span<const std::size_t> checkpoints) const {
+  if (alive.size() < 2 || !is_limited(options.budget)) return alive;
   const std::vector<const Contender*> racing(alive.begin(), alive.end());
-  const std::size_t count = reach(racing, checkpoints);
-  if (count >= alive.size()) return alive;
   std::vector<ScoreRow> rows = task.goals.is_score() ? label_rows(racing) : std::vector<ScoreRow>();
   if (rows.empty()) rows = merits_of(racing);
   // Who is beyond a limit comes last, whatever the score.
   for (std::size_t i = 0; i < alive.size(); ++i) {
     if (alive[i]->excess(aims) > 0) rows[i].clear();
   }
-  std::vector<Contender*> out;
-  for (const std::size_t i : race_foremost(rows, count)) out.push_back(alive[i]);
-  return out;
+  const std::vector<double> runs = runs_within_budget(racing);
+  const std::size_t met = alive.front()->met();
+  const std::vector<std::size_t> able = finishers(runs, checkpoints.back() - met);
+  std::vector<ScoreRow> able_rows;
+  for (const std::size_t i : able) able_rows.push_back(rows[i]);
+  for (std::size_t count = able.size();; --count) {
+    std::vector<Contender*> out;
+    double least = std::numeric_limits<double>::infinity();
+    for (const std::size_t place : race_foremost(able_rows, count)) {
+      out.push_back(alive[able[place]]);
+      least = std::min(least, runs[able[place]]);
+    }
+    if (count == 1 || race_reach(count, met, checkpoints, least) == count) return out;
+  }
 }
 
 std::vector<std::size_t> Search::State::checkpoints_of(std::size_t contenders) const {
@@ -245,10 +290,22 @@ std::vector<std::size_t> Search::State::checkpoints_of(std::size_t contenders) c
   return race ? race_checkpoints(total, race_rules(contenders)) : std::vector<std::size_t>{total};
 }
 
-std::size_t Search::State::next_wave(std::span<const Contender> contenders) const {
-  std::vector<const Contender*> all;
-  for (const Contender& contender : contenders) all.push_back(&contender);
-  return reach(all, checkpoints_of(all.size()));
+std::vector<std::size_t> Search::State::next_wave(
+    std::span<const Contender* const> contenders) const {
+  std::vector<std::size_t> wave(contenders.size());
+  std::iota(wave.begin(), wave.end(), std::size_t{0});
+  if (contenders.size() < 2 || !is_limited(options.budget)) return wave;
+  const std::vector<double> runs = runs_within_budget(contenders);
+  const std::vector<std::size_t> checkpoints = checkpoints_of(contenders.size());
+  wave.clear();
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::size_t i : finishers(runs, checkpoints.back())) {
+    least = std::min(least, runs[i]);
+    const std::size_t count = wave.size() + 1;
+    if (race_reach(count, 0, checkpoints, least) < count) break;
+    wave.push_back(i);
+  }
+  return wave;
 }
 
 void Search::State::measure(std::vector<Contender>& contenders) {
@@ -282,6 +339,10 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
   watch_replies();
   auto first = std::make_move_iterator(rollouts.begin());
   for (Contender* contender : contenders) {
+    const Program& program = contender->measured_program();
+    for (auto run = first; run != first + static_cast<std::ptrdiff_t>(block.size()); ++run)
+      metric_spent += metric_spend(*run.base(), program, aims.prices);
+    metric_runs += block.size();
     const auto last = first + static_cast<std::ptrdiff_t>(block.size());
     contender->add({first, last});
     first = last;
