@@ -227,9 +227,7 @@ std::vector<Rollout> Search::run(std::span<const RolloutTask> tasks, const RunOp
   }
   const Evaluator& evaluator =
       options.teacher_model ? *state_->teacher_evaluator : *state_->evaluator;
-  std::vector<Rollout> rollouts = evaluator.run(adjusted, &state_->task.metric);
-  state_->watch_replies();
-  return rollouts;
+  return state_->run(evaluator, adjusted, &state_->task.metric);
 }
 
 std::vector<Rollout> Search::run(const Program& program, std::span<const Example> examples,
@@ -249,8 +247,7 @@ std::vector<Result<Value>> Search::propose(const Predictor& predictor,
   for (const Example& example : examples)
     tasks.push_back({&program, &example, sample + asked[example.id()]++, std::nullopt});
   std::vector<Result<Value>> out;
-  std::vector<Rollout> rollouts = state_->proposer_evaluator->run(tasks, nullptr);
-  state_->watch_replies();
+  std::vector<Rollout> rollouts = state_->run(*state_->proposer_evaluator, tasks, nullptr);
   for (Rollout& rollout : rollouts) {
     const std::size_t index = out.size();
     if (rollout.error) {

@@ -1,6 +1,7 @@
 #include "optimize/search_state.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <numeric>
 
@@ -21,6 +22,9 @@ constexpr std::size_t kFewCheckpoints = 3;
 constexpr std::size_t kRankedFirstBlock = 20;
 // Inputs differ in length.
 constexpr std::size_t kRehearsedRuns = 3;
+// How far above what is expected runs may be and still be sure to fit: a reply that does not fit is
+// asked for once more.
+constexpr double kSureFactor = 2;
 
 std::vector<std::string> model_names(const SearchOptions& options) {
   std::vector<std::string> names;
@@ -308,6 +312,50 @@ std::vector<std::size_t> Search::State::next_wave(
   return wave;
 }
 
+std::size_t Search::State::sure_part(const Evaluator& with, std::span<const RolloutTask> tasks,
+                                     const Metric* metric, bool is_first) const {
+  const Budget& budget = options.budget;
+  const bool is_counted = budget.lm_calls || budget.tokens || budget.money;
+  // Requests that meet at a model that likes batches are let through in the order of their tasks.
+  const bool meet =
+      with.lm().info().likes_batches && std::ranges::all_of(options.models, [](const auto& named) {
+        return named.second->info().likes_batches;
+      });
+  // Once it is spent only what is known is answered, and that is free.
+  if (!is_counted || meet || done()) return tasks.size();
+  // Nothing is known of replies before there was one.
+  if (is_first && meter.usage().lm_calls == 0 && (budget.tokens || budget.money)) return 1;
+  Spend judging;
+  if (metric && metric_runs > 0) judging = metric_spent * (1 / static_cast<double>(metric_runs));
+  std::map<const Program*, Spend> costs;
+  Spend sum;
+  for (std::size_t count = 0; count < tasks.size(); ++count) {
+    const RolloutTask& next = tasks[count];
+    const auto [cost, is_new] = costs.try_emplace(next.program);
+    if (is_new) {
+      cost->second = run_cost(*next.program, *next.example, with.lm(), options, meter);
+      if (cost->second.calls > 0) cost->second += judging;
+    }
+    sum += cost->second;
+    const std::optional<double> fits = meter.runs_left(sum * kSureFactor);
+    if (fits && *fits < 1) return std::max<std::size_t>(1, count);
+  }
+  return tasks.size();
+}
+
+std::vector<Rollout> Search::State::run(const Evaluator& with, std::span<const RolloutTask> tasks,
+                                        const Metric* metric) {
+  std::vector<Rollout> rollouts;
+  while (rollouts.size() < tasks.size()) {
+    const std::span<const RolloutTask> rest = tasks.subspan(rollouts.size());
+    const std::size_t count = sure_part(with, rest, metric, rollouts.empty());
+    std::vector<Rollout> part = with.run(rest.first(count), metric);
+    std::ranges::move(part, std::back_inserter(rollouts));
+  }
+  watch_replies();
+  return rollouts;
+}
+
 void Search::State::measure(std::vector<Contender>& contenders) {
   const std::size_t total = race_val.size();
   const RaceRules rules = race_rules(contenders.size());
@@ -335,8 +383,7 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
     for (const Example& example : block)
       tasks.push_back({&contender->measured_program(), &example, 0, std::nullopt});
   }
-  std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
-  watch_replies();
+  std::vector<Rollout> rollouts = this->run(*evaluator, tasks, &task.metric);
   auto first = std::make_move_iterator(rollouts.begin());
   for (Contender* contender : contenders) {
     const Program& program = contender->measured_program();

@@ -81,6 +81,13 @@ struct Search::State {
                                         std::span<const std::size_t> checkpoints) const;
   // Which of these, who met no example yet, are to race together, likewise. Places, ascending.
   std::vector<std::size_t> next_wave(std::span<const Contender* const> contenders) const;
+  // As the evaluator does. Where a budget may end among the tasks, in parts that surely fit into
+  // what is left, and at last one by one: in which order threads come then decides nothing.
+  std::vector<Rollout> run(const Evaluator& with, std::span<const RolloutTask> tasks,
+                           const Metric* metric);
+  // How many of the first tasks surely fit; at least one.
+  std::size_t sure_part(const Evaluator& with, std::span<const RolloutTask> tasks,
+                        const Metric* metric, bool is_first) const;
   void measure(std::vector<Contender>& contenders);
   void run_block(const std::vector<Contender*>& contenders, const Examples& block,
                  const Examples& met);

@@ -343,6 +343,55 @@ TEST(Budget, OfSecondsEndsAMetricThatHangs) {
   EXPECT_NE(search->stop_reason().find("seconds"), std::string::npos) << search->stop_reason();
 }
 
+// Answers in turns that hang on the scheduler, as a server does.
+class UnevenLm final : public Lm {
+ public:
+  explicit UnevenLm(const Lm& inner) : inner_(&inner) {}
+  const LmInfo& info() const override { return inner_->info(); }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override {
+    const std::uint64_t turns = request_key(info(), requests.front()).low % 64;
+    for (std::uint64_t i = 0; i < turns; ++i) std::this_thread::yield();
+    return inner_->complete(requests, std::move(stop));
+  }
+
+ private:
+  const Lm* inner_;
+};
+
+TEST(Budget, EndsAtTheSameRunWithAnyNumberOfThreads) {
+  for (const char* optimizer : {"labeled_few_shot", "bootstrap_few_shot", "copro"}) {
+    for (int size = 1; size <= 12; ++size) {
+      for (const char* kind : {"calls", "tokens", "money"}) {
+        std::string first;
+        for (const std::size_t threads : {1U, 8U}) {
+          const ScriptedLm scripted(planted_task().script);
+          const UnevenLm lm(scripted);
+          SearchOptions options;
+          options.threads = threads;
+          options.budget.price = {.prompt = 1e6, .generated = 3e6};
+          if (kind == std::string("calls")) options.budget.lm_calls = 15 * size;
+          if (kind == std::string("tokens")) options.budget.tokens = 700 * size;
+          if (kind == std::string("money")) options.budget.money = 700 * size;
+          const Optimized done = optimize(planted_task().student, planted_task().task, lm,
+                                          *make_optimizer(optimizer).value(), options)
+                                     .value();
+          std::string all = done.best.candidate.to_json().to_json() + done.stop_reason;
+          for (const Trial& trial : done.trials) {
+            all += "\n" + trial.origin;
+            for (const std::optional<double>& score : trial.scores)
+              all += score ? " " + std::to_string(*score) : " -";
+          }
+          all += "\n" + std::to_string(done.usage.lm_calls) + " " +
+                 std::to_string(done.usage.prompt_tokens);
+          if (first.empty()) first = all;
+          EXPECT_EQ(all, first) << optimizer << ", " << size << " in " << kind;
+        }
+      }
+    }
+  }
+}
+
 TEST(Budget, TeacherAndProposerHaveTheirOwnPrices) {
   const ScriptedLm lm(planted_task().script, "task");
   const ScriptedLm proposer(planted_task().script, "proposer");
