@@ -350,7 +350,7 @@ class UnevenLm final : public Lm {
   const LmInfo& info() const override { return inner_->info(); }
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                         std::stop_token stop) const override {
-    const std::uint64_t turns = request_key(info(), requests.front()).low % 64;
+    const std::uint64_t turns = request_key(info(), requests.front()).low % 4;
     for (std::uint64_t i = 0; i < turns; ++i) std::this_thread::yield();
     return inner_->complete(requests, std::move(stop));
   }
@@ -360,10 +360,8 @@ class UnevenLm final : public Lm {
 };
 
 TEST(Budget, EndsAtTheSameRunWithAnyNumberOfThreads) {
-  for (const char* optimizer :
-       {"labeled_few_shot", "bootstrap_few_shot", "copro", "knn_few_shot", "mipro", "gepa", "simba",
-        "infer_rules", "bootstrap_random_search"}) {
-    for (const int size : {1, 3, 6, 10}) {
+  for (const char* optimizer : {"labeled_few_shot", "bootstrap_few_shot", "copro", "mipro"}) {
+    for (const int size : {3, 5, 10}) {
       for (const char* kind : {"calls", "tokens", "money"}) {
         std::string first;
         for (const std::size_t threads : {1U, 8U}) {
