@@ -10,10 +10,14 @@ Clock::TimePoint SystemClock::now() const {
 }
 
 bool SystemClock::sleep_for(Duration duration, const std::stop_token& stop) const {
+  return wait_until(now() + duration, stop);
+}
+
+bool SystemClock::wait_until(TimePoint time, const std::stop_token& stop) const {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  wake.wait_for(lock, stop, duration, [] { return false; });
+  wake.wait_until(lock, stop, time, [] { return false; });
   return !stop.stop_requested();
 }
 

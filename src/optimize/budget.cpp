@@ -6,6 +6,7 @@
 
 #include "hone/base/text.hpp"
 
+#include "lm/any_stop.hpp"
 #include "optimize/prompt_bytes.hpp"
 
 namespace hone {
@@ -13,6 +14,8 @@ namespace {
 
 // Before anything is known of a model's tokens: English in the tokenizers in use.
 constexpr double kTokensPerByte = 0.25;
+// Years of seconds; more would not fit a clock.
+constexpr double kLongestWatch = 1e9;
 
 // Whether a cache answered or not: a resumed run is to spend like the first one.
 std::int64_t generated(const Usage& usage) {
@@ -30,22 +33,37 @@ Price Budget::price_of(std::string_view identity) const {
   return found == prices.end() ? price : found->second;
 }
 
+Spend& Spend::operator+=(const Spend& other) {
+  calls += other.calls;
+  tokens += other.tokens;
+  money += other.money;
+  return *this;
+}
+
+Spend Spend::operator*(double factor) const {
+  return {.calls = calls * factor, .tokens = tokens * factor, .money = money * factor};
+}
+
 Meter::Meter(Budget budget, const Clock& clock)
-    : budget_(std::move(budget)), clock_(&clock), start_(clock.now()) {}
+    : budget_(std::move(budget)), clock_(&clock), start_(clock.now()) {
+  if (!budget_.seconds || *budget_.seconds > kLongestWatch) return;
+  const auto limit = std::chrono::duration<double>(std::max(0.0, *budget_.seconds));
+  const Clock::TimePoint end = start_ + std::chrono::ceil<Clock::Duration>(limit);
+  watch_ = std::jthread([this, end](const std::stop_token& stop) {
+    if (clock_->wait_until(end, stop)) time_up_.request_stop();
+  });
+}
 
 Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Price& price) {
   const std::lock_guard lock(mutex_);
-  if (seen_.contains(key)) return {.admission = Admission::known};
+  if (answered_.contains(key)) return {.admission = Admission::known, .key = key};
+  if (under_way_.contains(key)) return {.admission = Admission::under_way, .key = key};
   if (spent_locked()) return {};
-  Ticket ticket{.admission = Admission::fresh, .prompt_bytes = prompt_bytes, .price = price};
-  const double per_byte = settled_bytes_ == 0 ? kTokensPerByte
-                                              : static_cast<double>(usage_.prompt_tokens) /
-                                                    static_cast<double>(settled_bytes_);
-  const auto prompt =
-      static_cast<std::int64_t>(std::llround(per_byte * static_cast<double>(prompt_bytes)));
-  const std::int64_t reply = settled_ == 0 ? 0 : generated(usage_) / settled_;
-  ticket.expected_tokens = prompt + reply;
-  ticket.expected_money = price.of(prompt, reply);
+  Ticket ticket{
+      .admission = Admission::fresh, .key = key, .prompt_bytes = prompt_bytes, .price = price};
+  const Spend expected = expected_locked(prompt_bytes, price);
+  ticket.expected_tokens = std::llround(expected.tokens);
+  ticket.expected_money = expected.money;
   if (budget_.tokens &&
       tokens_locked() + expected_tokens_ + ticket.expected_tokens > *budget_.tokens) {
     shortage_ = Shortage::tokens;
@@ -53,22 +71,55 @@ Meter::Ticket Meter::admit(const Hash& key, std::size_t prompt_bytes, const Pric
     shortage_ = Shortage::money;
   }
   if (shortage_ != Shortage::none) return {};
-  seen_.insert(key);
+  under_way_.insert(key);
   ++admitted_;
   expected_tokens_ += ticket.expected_tokens;
   expected_money_ += ticket.expected_money;
   return ticket;
 }
 
+Spend Meter::expected_locked(std::size_t prompt_bytes, const Price& price) const {
+  const double per_byte = settled_bytes_ == 0 ? kTokensPerByte
+                                              : static_cast<double>(usage_.prompt_tokens) /
+                                                    static_cast<double>(settled_bytes_);
+  const auto prompt =
+      static_cast<std::int64_t>(std::llround(per_byte * static_cast<double>(prompt_bytes)));
+  const std::int64_t reply = settled_ == 0 ? 0 : generated(usage_) / settled_;
+  return {
+      .calls = 1, .tokens = static_cast<double>(prompt + reply), .money = price.of(prompt, reply)};
+}
+
+Spend Meter::expected(std::size_t prompt_bytes, const Price& price) const {
+  const std::lock_guard lock(mutex_);
+  return expected_locked(prompt_bytes, price);
+}
+
+bool Meter::is_known(const Hash& key) const {
+  const std::lock_guard lock(mutex_);
+  return answered_.contains(key);
+}
+
+std::stop_token Meter::time_up() const {
+  return budget_.seconds ? time_up_.get_token() : std::stop_token();
+}
+
 void Meter::settle(const Ticket& ticket, const std::optional<Usage>& usage) {
   const std::lock_guard lock(mutex_);
+  under_way_.erase(ticket.key);
+  settled_one_.notify_all();
   expected_tokens_ -= ticket.expected_tokens;
   expected_money_ -= ticket.expected_money;
   if (!usage) return;
+  answered_.insert(ticket.key);
   usage_ += *usage;
   money_ += ticket.price.of(usage->prompt_tokens, generated(*usage));
   ++settled_;
   settled_bytes_ += ticket.prompt_bytes;
+}
+
+bool Meter::await(const Hash& key, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  return settled_one_.wait(lock, stop, [&] { return !under_way_.contains(key); });
 }
 
 double Meter::money() const {
@@ -101,22 +152,34 @@ bool Meter::spent() const {
   return spent_locked();
 }
 
+std::optional<double> Meter::runs_left_locked(const Spend& each) const {
+  std::optional<double> left;
+  const auto reaches_for = [&](double room, double taken) {
+    if (taken > 0) left = std::max(0.0, std::min(left.value_or(room / taken), room / taken));
+  };
+  if (budget_.lm_calls) reaches_for(static_cast<double>(*budget_.lm_calls - admitted_), each.calls);
+  if (budget_.tokens)
+    reaches_for(static_cast<double>(*budget_.tokens - tokens_locked()), each.tokens);
+  if (budget_.money) reaches_for(*budget_.money - money_, each.money);
+  if (budget_.seconds && settled_ > 0) {
+    const double each_call = seconds() / static_cast<double>(settled_);
+    reaches_for(*budget_.seconds - seconds(), each.calls * each_call);
+  }
+  return left;
+}
+
+std::optional<double> Meter::runs_left(const Spend& each) const {
+  const std::lock_guard lock(mutex_);
+  return runs_left_locked(each);
+}
+
 std::optional<double> Meter::calls_left() const {
   const std::lock_guard lock(mutex_);
-  std::optional<double> left;
-  const auto reaches_for = [&](double calls) {
-    left = std::max(0.0, std::min(left.value_or(calls), calls));
-  };
-  if (budget_.lm_calls) reaches_for(static_cast<double>(*budget_.lm_calls - admitted_));
-  const auto settled = static_cast<double>(settled_);
-  if (budget_.tokens && tokens_locked() > 0) {
-    reaches_for(static_cast<double>(*budget_.tokens - tokens_locked()) * settled /
-                static_cast<double>(tokens_locked()));
-  }
-  if (budget_.money && money_ > 0) reaches_for((*budget_.money - money_) * settled / money_);
-  if (budget_.seconds && settled_ > 0 && seconds() > 0)
-    reaches_for((*budget_.seconds - seconds()) * settled / seconds());
-  return left;
+  const Spend all{.calls = static_cast<double>(settled_),
+                  .tokens = static_cast<double>(tokens_locked()),
+                  .money = money_};
+  return runs_left_locked(settled_ == 0 ? Spend{.calls = 1}
+                                        : all * (1 / static_cast<double>(settled_)));
 }
 
 std::string Meter::reason() const {
@@ -139,28 +202,92 @@ std::string Meter::reason() const {
          " does not reach for another call";
 }
 
+namespace {
+
+// The requests of one call that the budget let through.
+class Admitted {
+ public:
+  explicit Admitted(Meter& meter) : meter_(&meter) {}
+  // Also when the model throws: others may wait for these answers.
+  ~Admitted() {
+    for (const Place& place : places_) settle(place, std::nullopt);
+  }
+  Admitted(const Admitted&) = delete;
+  Admitted& operator=(const Admitted&) = delete;
+
+  void add(std::size_t index, const LmRequest& request, const Meter::Ticket& ticket) {
+    places_.push_back({index, ticket});
+    requests_.push_back(request);
+    keys_.insert(ticket.key);
+  }
+  bool contains(const Hash& key) const { return keys_.contains(key); }
+
+  void ask(const Lm& lm, const std::stop_token& stop, std::vector<Result<LmReply>>& replies) {
+    if (requests_.empty()) return;
+    const std::stop_token time_up = meter_->time_up();
+    AnyStop either;
+    either.add(stop);
+    either.add(time_up);
+    std::vector<Result<LmReply>> answers = lm.complete(requests_, either.token());
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      settle(places_[i], answers[i] ? std::optional(answers[i]->usage) : std::nullopt);
+      if (!answers[i] && answers[i].error().kind == ErrorKind::stopped &&
+          time_up.stop_requested() && !stop.stop_requested()) {
+        answers[i] = stopped("budget", meter_->reason());
+      }
+      replies[places_[i].index] = std::move(answers[i]);
+    }
+    places_.clear();
+  }
+
+ private:
+  struct Place {
+    std::size_t index = 0;
+    Meter::Ticket ticket;
+  };
+  void settle(const Place& place, const std::optional<Usage>& usage) const {
+    if (place.ticket.admission == Meter::Admission::fresh) meter_->settle(place.ticket, usage);
+  }
+
+  Meter* meter_;
+  std::vector<Place> places_;
+  std::vector<LmRequest> requests_;
+  std::unordered_set<Hash> keys_;
+};
+
+}  // namespace
+
 std::vector<Result<LmReply>> MeteredLm::complete(std::span<const LmRequest> requests,
                                                  std::stop_token stop) const {
-  std::vector<Result<LmReply>> replies;
-  replies.reserve(requests.size());
-  std::vector<LmRequest> admitted;
-  std::vector<std::pair<std::size_t, Meter::Ticket>> places;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const Meter::Ticket ticket = meter_->admit(request_key(inner_->info(), requests[i]),
-                                               prompt_bytes(requests[i].prompt), price_);
-    if (ticket.admission != Meter::Admission::refused) {
-      admitted.push_back(requests[i]);
-      places.emplace_back(i, ticket);
-    }
-    replies.emplace_back(stopped("budget", "the budget is spent"));
+  std::vector<Result<LmReply>> replies(requests.size(), stopped("budget", "the budget is spent"));
+  std::vector<Hash> keys;
+  std::vector<std::size_t> open;
+  for (const LmRequest& request : requests) {
+    open.push_back(keys.size());
+    keys.push_back(request_key(inner_->info(), request));
   }
-  std::vector<Result<LmReply>> answered = inner_->complete(admitted, std::move(stop));
-  for (std::size_t i = 0; i < answered.size(); ++i) {
-    const auto& [place, ticket] = places[i];
-    if (ticket.admission == Meter::Admission::fresh) {
-      meter_->settle(ticket, answered[i] ? std::optional(answered[i]->usage) : std::nullopt);
+  while (!open.empty()) {
+    Admitted admitted(*meter_);
+    std::vector<std::size_t> elsewhere;
+    for (const std::size_t i : open) {
+      const Meter::Ticket ticket = meter_->admit(keys[i], prompt_bytes(requests[i].prompt), price_);
+      if (ticket.admission == Meter::Admission::refused) continue;
+      // A twin in the same batch shares its answer, or its failure.
+      if (ticket.admission == Meter::Admission::under_way && !admitted.contains(keys[i])) {
+        elsewhere.push_back(i);
+      } else {
+        admitted.add(i, requests[i], ticket);
+      }
     }
-    replies[place] = std::move(answered[i]);
+    admitted.ask(*inner_, stop, replies);
+    open.clear();
+    for (const std::size_t i : elsewhere) {
+      if (meter_->await(keys[i], stop)) {
+        open.push_back(i);
+      } else {
+        replies[i] = stopped(inner_->info().identity, "the call was stopped");
+      }
+    }
   }
   return replies;
 }

@@ -6,6 +6,8 @@
 #include "hone/eval/calibrate.hpp"
 #include "hone/optimize/space.hpp"
 
+#include "optimize/run_cost.hpp"
+
 namespace hone {
 namespace {
 
@@ -160,10 +162,12 @@ std::vector<std::optional<double>> Contender::merits(const Aims& aims) const {
   return merits;
 }
 
-double Contender::calls_per_example() const {
-  if (raw_.rollouts.empty()) return static_cast<double>(predictors_in_use(program_).size());
-  return static_cast<double>(Evaluation{raw_.rollouts}.usage().lm_calls) /
-         static_cast<double>(raw_.rollouts.size());
+Spend Contender::spend_per_run(const Prices& prices) const {
+  Spend spend;
+  for (const Rollout& rollout : raw_.rollouts) {
+    for (const TraceStep& step : rollout.trace.steps) spend += spend_of(step, prices);
+  }
+  return raw_.rollouts.empty() ? spend : spend * (1 / static_cast<double>(raw_.rollouts.size()));
 }
 
 double Contender::excess(const Aims& aims) const {

@@ -11,6 +11,7 @@
 #include "hone/core/example.hpp"
 #include "hone/eval/evaluator.hpp"
 #include "hone/eval/goal.hpp"
+#include "hone/optimize/budget.hpp"
 #include "hone/optimize/trial.hpp"
 #include "hone/program/program.hpp"
 
@@ -52,8 +53,8 @@ class Contender {
   // How far beyond the limits it is so far.
   double excess(const Aims& aims) const;
   std::size_t met() const { return raw_.rollouts.size(); }
-  // So far; before the first, one of each of its predictors.
-  double calls_per_example() const;
+  // What a run took so far, on average; the metric's calls are part of it.
+  Spend spend_per_run(const Prices& prices) const;
   // The first error when every rollout so far failed otherwise than by an unreadable reply: then
   // the model or the metric cannot be used at all.
   std::optional<Error> common_error() const;

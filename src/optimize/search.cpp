@@ -139,18 +139,22 @@ Result<std::vector<Trial>> Search::evaluate(std::span<const Proposal> proposals)
     fresh.push_back(hashes.back());
     sources.push_back(&proposal);
   }
-  for (std::size_t first = 0; first < contenders.size() && !done();) {
-    const auto begin = contenders.begin() + static_cast<std::ptrdiff_t>(first);
-    const std::size_t count = state_->next_wave(std::span(begin, contenders.end()));
-    const auto end = begin + static_cast<std::ptrdiff_t>(count);
-    std::vector<Contender> wave(std::make_move_iterator(begin), std::make_move_iterator(end));
+  std::vector<std::size_t> waiting(contenders.size());
+  std::iota(waiting.begin(), waiting.end(), std::size_t{0});
+  while (!waiting.empty() && !done()) {
+    std::vector<const Contender*> candidates;
+    for (const std::size_t i : waiting) candidates.push_back(&contenders[i]);
+    std::vector<std::size_t> chosen;
+    for (const std::size_t place : state_->next_wave(candidates)) chosen.push_back(waiting[place]);
+    std::erase_if(waiting, [&](std::size_t i) { return std::ranges::binary_search(chosen, i); });
+    std::vector<Contender> wave;
+    for (const std::size_t i : chosen) wave.push_back(std::move(contenders[i]));
     state_->measure(wave);
-    for (std::size_t i = 0; i < count; ++i) {
-      const Proposal& source = *sources[first + i];
-      if (wave[i].met() > 0)
-        state_->finish(wave[i], fresh[first + i], source.fallback, source.program);
+    for (std::size_t k = 0; k < wave.size(); ++k) {
+      const Proposal& source = *sources[chosen[k]];
+      if (wave[k].met() > 0)
+        state_->finish(wave[k], fresh[chosen[k]], source.fallback, source.program);
     }
-    first += count;
   }
   std::vector<Trial> out;
   for (const Hash& hash : hashes) {
@@ -224,9 +228,7 @@ std::vector<Rollout> Search::run(std::span<const RolloutTask> tasks, const RunOp
   }
   const Evaluator& evaluator =
       options.teacher_model ? *state_->teacher_evaluator : *state_->evaluator;
-  std::vector<Rollout> rollouts = evaluator.run(adjusted, &state_->task.metric);
-  state_->watch_replies();
-  return rollouts;
+  return state_->run(evaluator, adjusted, &state_->task.metric);
 }
 
 std::vector<Rollout> Search::run(const Program& program, std::span<const Example> examples,
@@ -246,8 +248,7 @@ std::vector<Result<Value>> Search::propose(const Predictor& predictor,
   for (const Example& example : examples)
     tasks.push_back({&program, &example, sample + asked[example.id()]++, std::nullopt});
   std::vector<Result<Value>> out;
-  std::vector<Rollout> rollouts = state_->proposer_evaluator->run(tasks, nullptr);
-  state_->watch_replies();
+  std::vector<Rollout> rollouts = state_->run(*state_->proposer_evaluator, tasks, nullptr);
   for (Rollout& rollout : rollouts) {
     const std::size_t index = out.size();
     if (rollout.error) {

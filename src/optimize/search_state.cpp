@@ -1,11 +1,15 @@
 #include "optimize/search_state.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
+#include <numeric>
 
 #include "hone/base/version.hpp"
 #include "hone/eval/calibrate.hpp"
 
 #include "optimize/ranking.hpp"
+#include "optimize/run_cost.hpp"
 #include "optimize/study_identity.hpp"
 
 namespace hone {
@@ -16,11 +20,33 @@ constexpr std::size_t kManyContenders = 16;
 // to compute anew for it.
 constexpr std::size_t kFewCheckpoints = 3;
 constexpr std::size_t kRankedFirstBlock = 20;
+// Inputs differ in length.
+constexpr std::size_t kRehearsedRuns = 3;
+// How far above what is expected runs may be and still be sure to fit: a reply that does not fit is
+// asked for once more.
+constexpr double kSureFactor = 2;
 
 std::vector<std::string> model_names(const SearchOptions& options) {
   std::vector<std::string> names;
   for (const auto& [name, lm] : options.models) names.push_back(name);
   return names;
+}
+
+bool is_limited(const Budget& budget) {
+  return budget.lm_calls || budget.tokens || budget.money || budget.seconds;
+}
+
+// Of contenders for which the budget reaches for so many runs each, those it can take to the last
+// example, were they alone: others would burn what takes these there. Where there is none, the
+// cheapest, since what is expected may be wrong. Places.
+std::vector<std::size_t> finishers(const std::vector<double>& runs, std::size_t missing) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i] >= static_cast<double>(missing)) places.push_back(i);
+  }
+  if (places.empty())
+    places.push_back(static_cast<std::size_t>(std::ranges::max_element(runs) - runs.begin()));
+  return places;
 }
 
 Prices prices_of(const SearchOptions& options, const Lm& lm) {
@@ -45,6 +71,8 @@ Search::State::State(const Program& given_student, Task given_task, const Lm& lm
       space(options.space.value_or(Space::of(student)).with_models(model_names(options))),
       meter(options.budget, clock),
       log(options.log, meter, [this](std::string message) { notice(std::move(message)); }) {
+  run_stop.add(options.stop);
+  run_stop.add(meter.time_up());
   order_examples();
 }
 
@@ -66,7 +94,7 @@ Evaluator Search::State::make_evaluator(const Lm& lm) const {
     evaluator_options.models.emplace(name, &model(*named));
   evaluator_options.embedder = options.embedder;
   evaluator_options.observer = options.observer;
-  evaluator_options.stop = options.stop;
+  evaluator_options.stop = run_stop.token();
   return Evaluator(model(lm), std::move(evaluator_options));
 }
 
@@ -210,31 +238,54 @@ std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contend
   return out;
 }
 
-std::size_t Search::State::reach(std::span<const Contender* const> contenders,
-                                 std::span<const std::size_t> checkpoints) const {
-  const std::optional<double> calls = meter.calls_left();
-  if (!calls || contenders.size() < 2) return contenders.size();
-  double each = 0;
-  for (const Contender* contender : contenders) each += contender->calls_per_example();
-  each /= static_cast<double>(contenders.size());
-  if (each <= 0) return contenders.size();
-  return race_reach(contenders.size(), contenders.front()->met(), checkpoints, *calls / each);
+Spend Search::State::cost_of(const Contender& contender) const {
+  const std::size_t met = contender.met();
+  const std::size_t count = std::min(kRehearsedRuns, race_val.size() - met);
+  Spend next;
+  for (std::size_t i = met; i < met + count; ++i)
+    next += run_cost(contender.measured_program(), race_val[i], evaluator->lm(), options, meter);
+  // The cache has its replies, as those of the program that came in.
+  if (next.calls <= 0) return {};
+  if (met > 0) return contender.spend_per_run(aims.prices);
+  next = next * (1 / static_cast<double>(count));
+  if (metric_runs > 0) next += metric_spent * (1 / static_cast<double>(metric_runs));
+  return next;
+}
+
+std::vector<double> Search::State::runs_within_budget(
+    std::span<const Contender* const> contenders) const {
+  std::vector<double> runs;
+  for (const Contender* contender : contenders) {
+    runs.push_back(
+        meter.runs_left(cost_of(*contender)).value_or(std::numeric_limits<double>::infinity()));
+  }
+  return runs;
 }
 
 std::vector<Contender*> Search::State::within_budget(
     std::vector<Contender*> alive, std::span<const std::size_t> checkpoints) const {
+  if (alive.size() < 2 || !is_limited(options.budget)) return alive;
   const std::vector<const Contender*> racing(alive.begin(), alive.end());
-  const std::size_t count = reach(racing, checkpoints);
-  if (count >= alive.size()) return alive;
   std::vector<ScoreRow> rows = task.goals.is_score() ? label_rows(racing) : std::vector<ScoreRow>();
   if (rows.empty()) rows = merits_of(racing);
   // Who is beyond a limit comes last, whatever the score.
   for (std::size_t i = 0; i < alive.size(); ++i) {
     if (alive[i]->excess(aims) > 0) rows[i].clear();
   }
-  std::vector<Contender*> out;
-  for (const std::size_t i : race_foremost(rows, count)) out.push_back(alive[i]);
-  return out;
+  const std::vector<double> runs = runs_within_budget(racing);
+  const std::size_t met = alive.front()->met();
+  const std::vector<std::size_t> able = finishers(runs, checkpoints.back() - met);
+  std::vector<ScoreRow> able_rows;
+  for (const std::size_t i : able) able_rows.push_back(rows[i]);
+  for (std::size_t count = able.size();; --count) {
+    std::vector<Contender*> out;
+    double least = std::numeric_limits<double>::infinity();
+    for (const std::size_t place : race_foremost(able_rows, count)) {
+      out.push_back(alive[able[place]]);
+      least = std::min(least, runs[able[place]]);
+    }
+    if (count == 1 || race_reach(count, met, checkpoints, least) == count) return out;
+  }
 }
 
 std::vector<std::size_t> Search::State::checkpoints_of(std::size_t contenders) const {
@@ -243,10 +294,66 @@ std::vector<std::size_t> Search::State::checkpoints_of(std::size_t contenders) c
   return race ? race_checkpoints(total, race_rules(contenders)) : std::vector<std::size_t>{total};
 }
 
-std::size_t Search::State::next_wave(std::span<const Contender> contenders) const {
-  std::vector<const Contender*> all;
-  for (const Contender& contender : contenders) all.push_back(&contender);
-  return reach(all, checkpoints_of(all.size()));
+std::vector<std::size_t> Search::State::next_wave(
+    std::span<const Contender* const> contenders) const {
+  std::vector<std::size_t> wave(contenders.size());
+  std::iota(wave.begin(), wave.end(), std::size_t{0});
+  if (contenders.size() < 2 || !is_limited(options.budget)) return wave;
+  const std::vector<double> runs = runs_within_budget(contenders);
+  const std::vector<std::size_t> checkpoints = checkpoints_of(contenders.size());
+  wave.clear();
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::size_t i : finishers(runs, checkpoints.back())) {
+    least = std::min(least, runs[i]);
+    const std::size_t count = wave.size() + 1;
+    if (race_reach(count, 0, checkpoints, least) < count) break;
+    wave.push_back(i);
+  }
+  return wave;
+}
+
+std::size_t Search::State::sure_part(const Evaluator& with, std::span<const RolloutTask> tasks,
+                                     const Metric* metric, bool is_first) const {
+  const Budget& budget = options.budget;
+  const bool is_counted = budget.lm_calls || budget.tokens || budget.money;
+  // Requests that meet at a model that likes batches are let through in the order of their tasks.
+  const bool meet =
+      with.lm().info().likes_batches && std::ranges::all_of(options.models, [](const auto& named) {
+        return named.second->info().likes_batches;
+      });
+  // Once it is spent only what is known is answered, and that is free.
+  if (!is_counted || meet || done()) return tasks.size();
+  // Nothing is known of replies before there was one.
+  if (is_first && meter.usage().lm_calls == 0 && (budget.tokens || budget.money)) return 1;
+  Spend judging;
+  if (metric && metric_runs > 0) judging = metric_spent * (1 / static_cast<double>(metric_runs));
+  std::map<const Program*, Spend> costs;
+  Spend sum;
+  for (std::size_t count = 0; count < tasks.size(); ++count) {
+    const RolloutTask& next = tasks[count];
+    const auto [cost, is_new] = costs.try_emplace(next.program);
+    if (is_new) {
+      cost->second = run_cost(*next.program, *next.example, with.lm(), options, meter);
+      if (cost->second.calls > 0) cost->second += judging;
+    }
+    sum += cost->second;
+    const std::optional<double> fits = meter.runs_left(sum * kSureFactor);
+    if (fits && *fits < 1) return std::max<std::size_t>(1, count);
+  }
+  return tasks.size();
+}
+
+std::vector<Rollout> Search::State::run(const Evaluator& with, std::span<const RolloutTask> tasks,
+                                        const Metric* metric) {
+  std::vector<Rollout> rollouts;
+  while (rollouts.size() < tasks.size()) {
+    const std::span<const RolloutTask> rest = tasks.subspan(rollouts.size());
+    const std::size_t count = sure_part(with, rest, metric, rollouts.empty());
+    std::vector<Rollout> part = with.run(rest.first(count), metric);
+    std::ranges::move(part, std::back_inserter(rollouts));
+  }
+  watch_replies();
+  return rollouts;
 }
 
 void Search::State::measure(std::vector<Contender>& contenders) {
@@ -276,10 +383,13 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
     for (const Example& example : block)
       tasks.push_back({&contender->measured_program(), &example, 0, std::nullopt});
   }
-  std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
-  watch_replies();
+  std::vector<Rollout> rollouts = this->run(*evaluator, tasks, &task.metric);
   auto first = std::make_move_iterator(rollouts.begin());
   for (Contender* contender : contenders) {
+    const Program& program = contender->measured_program();
+    for (auto run = first; run != first + static_cast<std::ptrdiff_t>(block.size()); ++run)
+      metric_spent += metric_spend(*run.base(), program, aims.prices);
+    metric_runs += block.size();
     const auto last = first + static_cast<std::ptrdiff_t>(block.size());
     contender->add({first, last});
     first = last;

@@ -12,6 +12,7 @@
 #include "hone/base/clock.hpp"
 #include "hone/optimize/search.hpp"
 
+#include "lm/any_stop.hpp"
 #include "optimize/contender.hpp"
 #include "optimize/search_lm.hpp"
 #include "optimize/search_log.hpp"
@@ -29,6 +30,7 @@ struct Search::State {
   Aims aims;
   Space space;
   Meter meter;
+  AnyStop run_stop;  // the caller's, or the end of the seconds: metrics heed it too
   SearchLog log;
   std::map<const Lm*, std::unique_ptr<SearchLm>> models;
   std::optional<Evaluator> evaluator;
@@ -36,6 +38,8 @@ struct Search::State {
   std::optional<Evaluator> proposer_evaluator;
   std::vector<std::size_t> race_order;  // the validation examples in the order candidates meet them
   Examples race_val;
+  Spend metric_spent;  // on judging so many runs
+  std::size_t metric_runs = 0;
   std::vector<Trial> trials;
   std::map<Hash, std::size_t> measured;  // proposed candidate -> trial
 
@@ -67,14 +71,23 @@ struct Search::State {
                                     const std::vector<Contender*>& alive,
                                     const RaceRules& rules) const;
   std::vector<std::size_t> checkpoints_of(std::size_t contenders) const;
-  // How many of the contenders, who met as many examples, the budget can take to the last one.
-  std::size_t reach(std::span<const Contender* const> contenders,
-                    std::span<const std::size_t> checkpoints) const;
-  // That many of those still racing: the foremost so far.
+  // What meeting one more example is expected to take, by the contender's own prompts.
+  Spend cost_of(const Contender& contender) const;
+  // How many such runs the budget reaches for, by contender.
+  std::vector<double> runs_within_budget(std::span<const Contender* const> contenders) const;
+  // Of those still racing, the foremost that the budget can take to the last example, reckoned by
+  // the dearest of them, who may be the one that stays to the end; at least one.
   std::vector<Contender*> within_budget(std::vector<Contender*> alive,
                                         std::span<const std::size_t> checkpoints) const;
-  // How many of these, who met no example yet, are to race together; at least one.
-  std::size_t next_wave(std::span<const Contender> contenders) const;
+  // Which of these, who met no example yet, are to race together, likewise. Places, ascending.
+  std::vector<std::size_t> next_wave(std::span<const Contender* const> contenders) const;
+  // As the evaluator does. Where a budget may end among the tasks, in parts that surely fit into
+  // what is left, and at last one by one: in which order threads come then decides nothing.
+  std::vector<Rollout> run(const Evaluator& with, std::span<const RolloutTask> tasks,
+                           const Metric* metric);
+  // How many of the first tasks surely fit; at least one.
+  std::size_t sure_part(const Evaluator& with, std::span<const RolloutTask> tasks,
+                        const Metric* metric, bool is_first) const;
   void measure(std::vector<Contender>& contenders);
   void run_block(const std::vector<Contender*>& contenders, const Examples& block,
                  const Examples& met);

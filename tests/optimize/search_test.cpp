@@ -116,6 +116,62 @@ TEST(Search, ABudgetTooSmallForAllEndsWithOneThatIsComplete) {
   }
 }
 
+// What the search of the test above takes with so many demos: prompts of eight are three times as
+// long as those of the program as it came.
+std::int64_t tokens_of(const std::vector<std::size_t>& counts) {
+  const ScriptedLm lm = demo_hungry_lm();
+  SearchOptions options;
+  options.race.enabled = false;
+  const auto search = make_search(lm, options);
+  (void)search->evaluate_baseline().value();
+  for (const std::size_t count : counts)
+    (void)search->evaluate(with_demo_count(*search, count), "demos").value();
+  const Usage usage = search->meter().usage();
+  return usage.prompt_tokens + usage.generated_tokens;
+}
+
+TEST(Search, TokensAndMoneyTooLittleForAllEndWithOneThatIsComplete) {
+  const std::int64_t least = tokens_of({8});
+  for (const bool races : {true, false}) {
+    for (const bool in_money : {true, false}) {
+      for (std::int64_t tokens = least + least / 10; tokens < 3 * least; tokens += least / 10) {
+        const ScriptedLm lm = demo_hungry_lm();
+        SearchOptions options;
+        options.race.enabled = races;
+        options.race.rules.first_block = 5;
+        if (in_money) {
+          options.budget.price = {.prompt = 1e6, .generated = 1e6};
+          options.budget.money = static_cast<double>(tokens);
+        } else {
+          options.budget.tokens = tokens;
+        }
+        const auto search = make_search(lm, options);
+        ASSERT_TRUE(search->evaluate_baseline());
+        std::vector<Proposal> proposals;
+        for (const std::size_t count : {8, 9, 10, 7, 6})
+          proposals.push_back({with_demo_count(*search, count), std::to_string(count)});
+        ASSERT_TRUE(search->evaluate(proposals));
+        EXPECT_NE(search->best()->origin, "baseline")
+            << tokens << " tokens, racing " << races << ", money " << in_money;
+        EXPECT_GE(search->best()->mean, 0.75);
+      }
+    }
+  }
+}
+
+TEST(Search, ACandidateThatTheBudgetCannotFinishLeavesItToThoseItCan) {
+  SearchOptions options;
+  options.budget.tokens = tokens_of({5}) + tokens_of({5}) / 10;
+  const ScriptedLm lm = demo_hungry_lm();
+  const auto search = make_search(lm, options);
+  ASSERT_TRUE(search->evaluate_baseline());
+  std::vector<Proposal> proposals;
+  for (const std::size_t count : {20, 5})
+    proposals.push_back({with_demo_count(*search, count), std::to_string(count)});
+  ASSERT_TRUE(search->evaluate(proposals));
+  EXPECT_EQ(search->best()->origin, "5");
+}
+
 TEST(Search, ACandidateOutsideTheSpaceIsRefused) {
   const ScriptedLm lm = demo_hungry_lm();
   SearchOptions options;

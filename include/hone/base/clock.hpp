@@ -16,12 +16,16 @@ class Clock {
   virtual TimePoint now() const = 0;
   // Returns early, with false, when a stop is asked for.
   virtual bool sleep_for(Duration duration, const std::stop_token& stop) const = 0;
+  // Watches the time instead of taking it: returns when it has come, by whatever moves the clock,
+  // or, with false, when a stop is asked for first.
+  virtual bool wait_until(TimePoint time, const std::stop_token& stop) const = 0;
 };
 
 class SystemClock final : public Clock {
  public:
   TimePoint now() const override;
   bool sleep_for(Duration duration, const std::stop_token& stop) const override;
+  bool wait_until(TimePoint time, const std::stop_token& stop) const override;
 };
 
 }  // namespace hone
