@@ -219,15 +219,24 @@ class Rehearsal {
     return estimate;
   }
 
-  // Scores are drawn here, so that the student or a fallback may come out ahead; in earnest that is
-  // rare, and their prompts are the shortest.
+  // Scores are drawn here, so that nobody knows who wins; the student or a fallback, whose prompts
+  // are the shortest, seldom does. Programs that take several calls (an ensemble) were made to win;
+  // of the others the one of middling cost stands for all.
   Program likely_winner(const Optimized& done) const {
-    const Trial* best = nullptr;
+    std::vector<const Trial*> likely;
     for (const Trial& trial : done.trials) {
-      if (trial.complete && !trial.fallback && (!best || trial.mean > best->mean)) best = &trial;
+      if (trial.complete && !trial.fallback) likely.push_back(&trial);
     }
-    if (!best) return done.program;
-    return best->program.value_or(*student_).with(best->candidate).value_or(done.program);
+    if (likely.empty()) return done.program;
+    const auto calls = [](const Trial* trial) { return trial->usage.lm_calls; };
+    const std::int64_t most = calls(*std::ranges::max_element(likely, {}, calls));
+    std::erase_if(likely, [&](const Trial* trial) { return 10 * calls(trial) < 9 * most; });
+    const auto middle = likely.begin() + static_cast<std::ptrdiff_t>(likely.size() / 2);
+    std::ranges::nth_element(likely, middle, {}, [](const Trial* trial) {
+      return std::pair(trial->usage.prompt_tokens, trial->number);
+    });
+    const Trial& winner = **middle;
+    return winner.program.value_or(*student_).with(winner.candidate).value_or(done.program);
   }
 
   static void add(const Usage& usage, Estimate& estimate) {

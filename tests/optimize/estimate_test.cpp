@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -16,13 +17,13 @@ namespace {
 using testing::planted_task;
 
 // Within a fifth; or, loosely, within a factor of three.
-void expect_near(std::int64_t expected, std::int64_t real, bool loosely, const std::string& what) {
+void expect_near(double expected, double real, bool loosely, const std::string& what) {
   const std::string words = what + ": " + std::to_string(expected) + " of " + std::to_string(real);
   if (loosely) {
     EXPECT_LE(expected, 3 * real) << words;
     EXPECT_GE(3 * expected, real) << words;
   } else {
-    EXPECT_LE(std::llabs(expected - real), real / 5) << words;
+    EXPECT_LE(std::abs(expected - real), real / 5) << words;
   }
 }
 
@@ -55,6 +56,32 @@ testing::PlantedTask lukewarm_task() {
   return planted;
 }
 
+// Of a search and its test examples.
+struct Bill {
+  Usage usage;
+  double money = 0;
+};
+
+Bill bill_of(const testing::PlantedTask& planted, const Lm& lm, const Optimizer& optimizer,
+             const SearchOptions& options, const Examples& test) {
+  const Optimized done = optimize(planted.student, planted.task, lm, optimizer, options).value();
+  Bill bill{done.usage, done.money};
+  for (const Program* program : {&planted.student, &done.program}) {
+    const Usage usage = Evaluator(lm).evaluate(*program, test, planted.task.metric).usage();
+    bill.usage += usage;
+    bill.money +=
+        options.budget.price_of(lm.info().identity).of(usage.prompt_tokens, usage.generated_tokens);
+  }
+  return bill;
+}
+
+Examples test_examples(int count) {
+  Examples out;
+  for (int i = 5000; i < 5000 + count; ++i)
+    out.emplace_back(Value::object({{"number", i}, {"parity", i % 2 == 0 ? "even" : "odd"}}));
+  return out;
+}
+
 class EstimateOfEvery : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EstimateOfEvery, IsRightWithinAFifthWithoutRacing) {
@@ -82,8 +109,10 @@ TEST_P(EstimateOfEvery, IsRightWithinAFifthWithoutRacing) {
 
   const ScriptedLm lm(planted.script);
   const Optimized done = optimize(planted.student, planted.task, lm, *optimizer, options).value();
-  expect_near(expected.lm_calls, done.usage.lm_calls, is_gepa, "calls");
-  expect_near(expected.prompt_tokens, done.usage.prompt_tokens, is_gepa, "prompt tokens");
+  expect_near(static_cast<double>(expected.lm_calls), static_cast<double>(done.usage.lm_calls),
+              is_gepa, "calls");
+  expect_near(static_cast<double>(expected.prompt_tokens),
+              static_cast<double>(done.usage.prompt_tokens), is_gepa, "prompt tokens");
   EXPECT_GT(expected.money, 0);
 }
 
@@ -116,6 +145,22 @@ TEST(Estimate, CountsTheTestExamplesTwice) {
   const Estimate with =
       estimate(planted.student, planted.task, lm, *optimizer, {}, settings).value();
   EXPECT_EQ(with.lm_calls, without.lm_calls + 60);
+}
+
+TEST(Estimate, AnEnsembleAnswersTheTestExamplesToo) {
+  const auto planted = lukewarm_task();
+  const auto optimizer = make_optimizer("ensemble").value();
+  SearchOptions options;
+  options.race.enabled = false;
+  EstimateOptions settings;
+  settings.test = test_examples(300);
+  const ScriptedLm lm(planted.script);
+  const Estimate expected =
+      estimate(planted.student, planted.task, lm, *optimizer, options, settings).value();
+  const Bill bill = bill_of(planted, lm, *optimizer, options, settings.test);
+  ASSERT_GT(bill.usage.lm_calls, 1800) << "the ensemble of five wins";
+  expect_near(static_cast<double>(expected.lm_calls), static_cast<double>(bill.usage.lm_calls),
+              false, "calls");
 }
 
 TEST(Estimate, AsksNothingWhenAllIsKnown) {
