@@ -23,6 +23,13 @@ double uniform(const Hash& hash) {
   return Rng(hash.low, hash).uniform();
 }
 
+// Of what all prompts of a predictor have in common.
+Hash fixed_hash(const Prompt& prompt) {
+  Hasher hasher;
+  for (const Segment& segment : prompt.fixed()) hasher.add(segment.hash());
+  return hasher.finish();
+}
+
 // Bytes of values that were generated, by what is left when everything known is taken away.
 std::size_t generated_bytes(const LmRequest& request, const LmReply& reply) {
   std::size_t known = 0;
@@ -46,27 +53,40 @@ std::size_t generated_bytes(const LmRequest& request, const LmReply& reply) {
   return has_text && reply.text.size() > known ? reply.text.size() - known : 0;
 }
 
+// The share of examples that are easier than this one: difficulty and luck together, spread evenly
+// over 0 to 1.
+double rank(double difficulty, double luck) {
+  constexpr double kLuck = 0.3;
+  constexpr double kDifficulty = 1 - kLuck;
+  const double sum = kDifficulty * difficulty + kLuck * luck;
+  if (sum < kLuck) return sum * sum / (2 * kLuck * kDifficulty);
+  if (sum < kDifficulty) return (sum - kLuck / 2) / kDifficulty;
+  return 1 - (1 - sum) * (1 - sum) / (2 * kLuck * kDifficulty);
+}
+
 // Draws scores in place of the real ones. Hard examples are hard for every candidate, and what a
-// candidate gains over the student hangs on its prompt alone.
+// candidate gains over the student hangs on its prompt alone: nothing where it is one of `own`.
 Metric drawn_scores(const Metric& real, double success, const std::set<std::string>& paths,
-                    bool asks_models) {
+                    const std::set<Hash>& own, bool asks_models) {
   return Metric(real.name(), [=](const Outcome& outcome) -> Result<Score> {
     // A judge's calls are part of the bill.
     if (asks_models) (void)real(outcome);
     Hasher prompts;
+    bool is_own = true;
     for (const TraceStep& step : outcome.trace.steps) {
       if (!paths.contains(step.path)) continue;
-      for (const Segment& segment : step.prompt.fixed()) prompts.add(segment.hash());
+      const Hash prompt = fixed_hash(step.prompt);
+      prompts.add(prompt);
+      is_own = is_own && own.contains(prompt);
     }
     const Hash candidate = prompts.finish();
-    const double share = success + (1 - success) * kBestGain * uniform(candidate);
+    const double gain = is_own ? 0 : (1 - success) * kBestGain * uniform(candidate);
     const double luck = uniform(Hasher()
                                     .add(candidate)
                                     .add(outcome.example.id())
                                     .add(outcome.call.options().sample)
                                     .finish());
-    const double difficulty = uniform(outcome.example.id());
-    const bool is_full = 0.7 * difficulty + 0.3 * luck < share;
+    const bool is_full = rank(uniform(outcome.example.id()), luck) < success + gain;
     return Score{is_full ? 1.0 : 0.0, {}};
   });
 }
@@ -81,11 +101,14 @@ class Rehearsal {
         optimizer_(&optimizer),
         options_(std::move(options)),
         settings_(std::move(settings)) {
-    for (const Predictor& predictor : student.predictors()) paths_.insert(predictor.path());
-    if (options_.teacher) {
-      for (const Predictor& predictor : options_.teacher->predictors())
+    const auto add = [&](const Program& program) {
+      for (const Predictor& predictor : program.predictors()) {
         paths_.insert(predictor.path());
-    }
+        own_prompts_.insert(fixed_hash(predictor.prompt_template().render(Value::object({}))));
+      }
+    };
+    add(student);
+    if (options_.teacher) add(*options_.teacher);
     threads_ = std::max<std::size_t>(1, options_.threads);
     options_.log = nullptr;
     options_.observer = {};
@@ -194,7 +217,8 @@ class Rehearsal {
     for (auto& [name, lm] : options.models) lm = stand_in(lm);
     const std::map<std::string, const Lm*, std::less<>> named = options.models;
     Task task = *task_;
-    task.metric = drawn_scores(task_->metric, *settings_.success, paths_, metric_asks_);
+    task.metric =
+        drawn_scores(task_->metric, *settings_.success, paths_, own_prompts_, metric_asks_);
     const Metric metric = task.metric;
     const Lm& lm = *stand_in(lm_);
     const Result<Optimized> done =
@@ -266,6 +290,7 @@ class Rehearsal {
   std::optional<double> seconds_;  // the budget's
   std::size_t threads_ = 1;
   std::set<std::string> paths_;  // of predictors: other steps are the metric's
+  std::set<Hash> own_prompts_;   // the student's and the teacher's
   bool metric_asks_ = false;
   std::int64_t probe_calls_ = 0;
   std::map<const Lm*, std::unique_ptr<StandInLm>> stand_ins_;

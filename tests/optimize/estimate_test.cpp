@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/base/rng.hpp"
@@ -145,6 +146,36 @@ TEST(Estimate, CountsTheTestExamplesTwice) {
   const Estimate with =
       estimate(planted.student, planted.task, lm, *optimizer, {}, settings).value();
   EXPECT_EQ(with.lm_calls, without.lm_calls + 60);
+}
+
+// Remembers what the student was measured at.
+class Peek final : public Optimizer {
+ public:
+  explicit Peek(double& mean) : mean_(&mean) {}
+  std::string_view name() const override { return "peek"; }
+  Result<void> run(Search& search) const override {
+    *mean_ = search.trials().front().mean;
+    return {};
+  }
+
+ private:
+  double* mean_;
+};
+
+// Else bootstrapping would seem to find its demos sooner, and fewer runs to be left to learn from.
+TEST(Estimate, TheStudentScoresWhatItIsKnownTo) {
+  const auto planted = planted_task(24, 1000);
+  const ScriptedLm lm(planted.script);
+  const ObservedLm watched(lm);
+  (void)Evaluator(watched).evaluate(planted.student, planted.task.train, planted.task.metric);
+  for (const double success : {0.1, 0.4, 0.75, 0.9}) {
+    EstimateOptions settings;
+    settings.known = watched.observations();
+    settings.success = success;
+    double mean = 0;
+    ASSERT_TRUE(estimate(planted.student, planted.task, lm, Peek(mean), {}, settings));
+    EXPECT_NEAR(mean, success, 0.05);
+  }
 }
 
 TEST(Estimate, AnEnsembleAnswersTheTestExamplesToo) {
