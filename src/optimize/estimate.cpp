@@ -16,8 +16,9 @@
 namespace hone {
 namespace {
 
-// How far above the student's a candidate's share of full scores may be drawn, of what is missing.
-constexpr double kBestGain = 0.5;
+// How far from the student's a candidate's share of full scores may be drawn, of what is there to
+// be gained or lost, whichever is less: ideas are as often worse as better.
+constexpr double kMostGain = 0.5;
 
 double uniform(const Hash& hash) {
   return Rng(hash.low, hash).uniform();
@@ -65,7 +66,8 @@ double rank(double difficulty, double luck) {
 }
 
 // Draws scores in place of the real ones. Hard examples are hard for every candidate, and what a
-// candidate gains over the student hangs on its prompt alone: nothing where it is one of `own`.
+// candidate gains over the student, or loses, hangs on its prompt alone: nothing where it is one of
+// `own`.
 Metric drawn_scores(const Metric& real, double success, const std::set<std::string>& paths,
                     const std::set<Hash>& own, bool asks_models) {
   return Metric(real.name(), [=](const Outcome& outcome) -> Result<Score> {
@@ -80,7 +82,8 @@ Metric drawn_scores(const Metric& real, double success, const std::set<std::stri
       is_own = is_own && own.contains(prompt);
     }
     const Hash candidate = prompts.finish();
-    const double gain = is_own ? 0 : (1 - success) * kBestGain * uniform(candidate);
+    const double gain =
+        is_own ? 0 : kMostGain * std::min(success, 1 - success) * (2 * uniform(candidate) - 1);
     const double luck = uniform(Hasher()
                                     .add(candidate)
                                     .add(outcome.example.id())
