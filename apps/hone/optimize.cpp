@@ -288,6 +288,8 @@ class Run {
     if (const Result<void> watched = watch_models(); !watched) return watched.error();
     if (const Result<void> probed = probe(prepared_.student); !probed) return probed.error();
     progress_.phase("rehearsal");
+    // What was computed for the first call would make the next ones look cheap.
+    store_.forget();
     EstimateOptions options;
     options.test = prepared_.splits.of(Split::test);
     Result<Estimate> expected = estimate(prepared_.student, task(), *models_.main,
@@ -430,7 +432,7 @@ class Run {
                       [](const Rollout& run) { return run.score && *run.score >= 1; });
     options.success =
         (static_cast<double>(full) + 0.5) / (static_cast<double>(before->rollouts.size()) + 1);
-    options.text_probes = 0;
+    options.unknown_probes = 0;
     const Result<Estimate> expected = estimate(prepared_.student, task(), *models_.main,
                                                *prepared_.optimizer, search_options(), options);
     if (expected) progress_.notice("the search is expected to take " + estimate_line(*expected));

@@ -16,11 +16,27 @@
 namespace hone {
 namespace {
 
-// How far above the student's a candidate's share of full scores may be drawn, of what is missing.
-constexpr double kBestGain = 0.5;
+// How far from the student's a candidate's share of full scores may be drawn, of what is there to
+// be gained or lost, whichever is less: ideas are as often worse as better.
+constexpr double kMostGain = 0.5;
+
+constexpr std::size_t kMostRehearsals = 3;
+// What a rehearsal learns changes the prompts of the next: some requests are left for those.
+constexpr double kFirstShare = 0.75;
+// Tokens of a prompt are about as many a byte as in prompts of other sizes; of what is generated,
+// which takes longer and costs more, nothing is known but this guess.
+constexpr double kPromptDoubt = 0.2;
+constexpr double kTextDoubt = 1000;
 
 double uniform(const Hash& hash) {
   return Rng(hash.low, hash).uniform();
+}
+
+// Of what all prompts of a predictor have in common.
+Hash fixed_hash(const Prompt& prompt) {
+  Hasher hasher;
+  for (const Segment& segment : prompt.fixed()) hasher.add(segment.hash());
+  return hasher.finish();
 }
 
 // Bytes of values that were generated, by what is left when everything known is taken away.
@@ -46,27 +62,66 @@ std::size_t generated_bytes(const LmRequest& request, const LmReply& reply) {
   return has_text && reply.text.size() > known ? reply.text.size() - known : 0;
 }
 
+// What is at stake while a kind is unknown, in prompt bytes.
+double stake(const UnknownKind& kind) {
+  return kPromptDoubt * static_cast<double>(kind.prompt_bytes) +
+         (kind.has_text ? kTextDoubt * static_cast<double>(kind.requests) : 0);
+}
+
+// How many of `seats` requests each kind gets, in proportion to what is at stake (D'Hondt's way).
+std::vector<std::size_t> shares(const std::vector<UnknownKind>& kinds, std::size_t seats) {
+  std::vector<std::size_t> given(kinds.size(), 0);
+  for (; seats > 0; --seats) {
+    std::optional<std::size_t> next;
+    double most = 0;
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      const double claim = stake(kinds[i]) / static_cast<double>(given[i] + 1);
+      if (given[i] == kinds[i].examples.size() || claim <= most) continue;
+      next = i;
+      most = claim;
+    }
+    if (!next) break;
+    ++given[*next];
+  }
+  return given;
+}
+
+// The share of examples that are easier than this one: difficulty and luck together, spread evenly
+// over 0 to 1.
+double rank(double difficulty, double luck) {
+  constexpr double kLuck = 0.3;
+  constexpr double kDifficulty = 1 - kLuck;
+  const double sum = kDifficulty * difficulty + kLuck * luck;
+  if (sum < kLuck) return sum * sum / (2 * kLuck * kDifficulty);
+  if (sum < kDifficulty) return (sum - kLuck / 2) / kDifficulty;
+  return 1 - (1 - sum) * (1 - sum) / (2 * kLuck * kDifficulty);
+}
+
 // Draws scores in place of the real ones. Hard examples are hard for every candidate, and what a
-// candidate gains over the student hangs on its prompt alone.
+// candidate gains over the student, or loses, hangs on its prompt alone: nothing where it is one of
+// `own`.
 Metric drawn_scores(const Metric& real, double success, const std::set<std::string>& paths,
-                    bool asks_models) {
+                    const std::set<Hash>& own, bool asks_models) {
   return Metric(real.name(), [=](const Outcome& outcome) -> Result<Score> {
     // A judge's calls are part of the bill.
     if (asks_models) (void)real(outcome);
     Hasher prompts;
+    bool is_own = true;
     for (const TraceStep& step : outcome.trace.steps) {
       if (!paths.contains(step.path)) continue;
-      for (const Segment& segment : step.prompt.fixed()) prompts.add(segment.hash());
+      const Hash prompt = fixed_hash(step.prompt);
+      prompts.add(prompt);
+      is_own = is_own && own.contains(prompt);
     }
     const Hash candidate = prompts.finish();
-    const double share = success + (1 - success) * kBestGain * uniform(candidate);
+    const double gain =
+        is_own ? 0 : kMostGain * std::min(success, 1 - success) * (2 * uniform(candidate) - 1);
     const double luck = uniform(Hasher()
                                     .add(candidate)
                                     .add(outcome.example.id())
                                     .add(outcome.call.options().sample)
                                     .finish());
-    const double difficulty = uniform(outcome.example.id());
-    const bool is_full = 0.7 * difficulty + 0.3 * luck < share;
+    const bool is_full = rank(uniform(outcome.example.id()), luck) < success + gain;
     return Score{is_full ? 1.0 : 0.0, {}};
   });
 }
@@ -81,16 +136,21 @@ class Rehearsal {
         optimizer_(&optimizer),
         options_(std::move(options)),
         settings_(std::move(settings)) {
-    for (const Predictor& predictor : student.predictors()) paths_.insert(predictor.path());
-    if (options_.teacher) {
-      for (const Predictor& predictor : options_.teacher->predictors())
+    const auto add = [&](const Program& program) {
+      for (const Predictor& predictor : program.predictors()) {
         paths_.insert(predictor.path());
-    }
+        own_prompts_.insert(fixed_hash(predictor.prompt_template().render(Value::object({}))));
+      }
+    };
+    add(student);
+    if (options_.teacher) add(*options_.teacher);
     threads_ = std::max<std::size_t>(1, options_.threads);
     options_.log = nullptr;
     options_.observer = {};
     options_.threads = 1;
     seconds_ = std::exchange(options_.budget.seconds, std::nullopt);
+    for (const Lm* model : models()) watched_.emplace(model, std::make_unique<ObservedLm>(*model));
+    probes_left_ = settings_.unknown_probes;
   }
 
   Result<Estimate> operator()() {
@@ -99,8 +159,10 @@ class Rehearsal {
       if (Result<void> probed = probe(); !probed) return probed.error();
     }
     Result<Estimate> estimate = rehearse();
-    if (!estimate) return estimate;
-    if (ask_unknown()) estimate = rehearse();
+    for (std::size_t left = kMostRehearsals - 1; estimate && left > 0; --left) {
+      if (!ask_unknown(left == 1 ? 1 : kFirstShare)) break;
+      estimate = rehearse();
+    }
     if (!estimate) return estimate;
     estimate->probe_calls = probe_calls_;
     if (seconds_ && estimate->seconds > *seconds_) cut(*estimate, *seconds_ / estimate->seconds);
@@ -128,15 +190,13 @@ class Rehearsal {
     for (const std::size_t i :
          rng.sample(task_->val.size(), std::max<std::size_t>(1, settings_.probes / steps)))
       chosen.push_back(task_->val[i]);
-    std::map<const Lm*, std::unique_ptr<ObservedLm>> watched;
-    for (const Lm* lm : models()) watched.emplace(lm, std::make_unique<ObservedLm>(*lm));
     EvaluatorOptions evaluator_options;
     evaluator_options.seed = options_.seed;
     evaluator_options.threads = threads_;
     evaluator_options.stop = options_.stop;
     for (const auto& [name, lm] : options_.models)
-      evaluator_options.models.emplace(name, watched.at(lm).get());
-    const Evaluator evaluator(*watched.at(lm_), std::move(evaluator_options));
+      evaluator_options.models.emplace(name, watched_.at(lm).get());
+    const Evaluator evaluator(*watched_.at(lm_), std::move(evaluator_options));
     const Evaluation evaluation = evaluator.evaluate(*student_, chosen, task_->metric);
     std::size_t full = 0;
     for (const Rollout& rollout : evaluation.rollouts) {
@@ -148,45 +208,54 @@ class Rehearsal {
     // Drawn towards a half, since there are but a few.
     settings_.success =
         (static_cast<double>(full) + 1) / (static_cast<double>(evaluation.rollouts.size()) + 2);
-    for (const auto& [lm, observed] : watched) settings_.known.merge(observed->observations());
     probe_calls_ += evaluation.usage().lm_calls;
     return {};
   }
 
-  // Sends a request of the kinds that weigh most and that nothing is known of.
-  bool ask_unknown() {
-    struct Open {
-      const Lm* lm;
-      UnknownKind kind;
-    };
-    std::vector<Open> open;
-    for (const auto& [lm, stand_in] : stand_ins_) {
-      for (UnknownKind& kind : stand_in->unknown_kinds()) open.push_back({lm, std::move(kind)});
+  // Sends requests of kinds that nothing is known of to their models, those of a kind together, up
+  // to a share of those that may be sent. Whether anything was learned.
+  bool ask_unknown(double share) {
+    std::vector<UnknownKind> kinds;
+    std::vector<const ObservedLm*> owners;
+    for (const Lm* lm : models()) {
+      for (UnknownKind& kind : stand_ins_.at(lm)->unknown_kinds()) {
+        kinds.push_back(std::move(kind));
+        owners.push_back(watched_.at(lm).get());
+      }
     }
-    std::stable_sort(open.begin(), open.end(), [](const Open& a, const Open& b) {
-      const auto weight = [](const Open& each) {
-        return static_cast<double>(each.kind.requests) *
-               static_cast<double>(prompt_bytes(each.kind.example.prompt) + 1000);
-      };
-      return weight(a) > weight(b);
-    });
-    if (open.size() > settings_.text_probes) open.resize(settings_.text_probes);
+    const auto seats = static_cast<std::size_t>(share * static_cast<double>(probes_left_));
+    const std::vector<std::size_t> counts = shares(kinds, seats);
     bool learned = false;
-    for (const Open& each : open) {
-      const ObservedLm watched(*each.lm);
-      learned = watched.complete_one(each.kind.example, options_.stop).ok() || learned;
-      ++probe_calls_;
-      settings_.known.merge(watched.observations());
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      const std::span<const LmRequest> asked = std::span(kinds[i].examples).first(counts[i]);
+      if (asked.empty()) continue;
+      probes_left_ -= asked.size();
+      probe_calls_ += static_cast<std::int64_t>(asked.size());
+      const std::vector<Result<LmReply>> replies = owners[i]->complete(asked, options_.stop);
+      for (std::size_t k = 0; k < asked.size(); ++k) {
+        if (!replies[k]) continue;
+        learned = true;
+        if (kinds[i].has_text) replies_[request_key(owners[i]->info(), asked[k])] = *replies[k];
+      }
     }
     return learned;
+  }
+
+  Observations known() const {
+    Observations all = settings_.known;
+    for (const auto& [lm, observed] : watched_) {
+      for (const auto& [kind, totals] : observed->observations()) all[kind] += totals;
+    }
+    return all;
   }
 
   const Lm* stand_in(const Lm* lm) const { return lm ? stand_ins_.at(lm).get() : nullptr; }
 
   Result<Estimate> rehearse() {
     stand_ins_.clear();
+    const Observations known = this->known();
     for (const Lm* lm : models()) {
-      stand_ins_.emplace(lm, std::make_unique<StandInLm>(lm->info(), settings_.known, threads_));
+      stand_ins_.emplace(lm, std::make_unique<StandInLm>(lm->info(), known, replies_, threads_));
     }
     SearchOptions options = options_;
     options.teacher_lm = stand_in(options_.teacher_lm);
@@ -194,7 +263,8 @@ class Rehearsal {
     for (auto& [name, lm] : options.models) lm = stand_in(lm);
     const std::map<std::string, const Lm*, std::less<>> named = options.models;
     Task task = *task_;
-    task.metric = drawn_scores(task_->metric, *settings_.success, paths_, metric_asks_);
+    task.metric =
+        drawn_scores(task_->metric, *settings_.success, paths_, own_prompts_, metric_asks_);
     const Metric metric = task.metric;
     const Lm& lm = *stand_in(lm_);
     const Result<Optimized> done =
@@ -219,15 +289,24 @@ class Rehearsal {
     return estimate;
   }
 
-  // Scores are drawn here, so that the student or a fallback may come out ahead; in earnest that is
-  // rare, and their prompts are the shortest.
+  // Scores are drawn here, so that nobody knows who wins; the student or a fallback, whose prompts
+  // are the shortest, seldom does. Programs that take several calls (an ensemble) were made to win;
+  // of the others the one of middling cost stands for all.
   Program likely_winner(const Optimized& done) const {
-    const Trial* best = nullptr;
+    std::vector<const Trial*> likely;
     for (const Trial& trial : done.trials) {
-      if (trial.complete && !trial.fallback && (!best || trial.mean > best->mean)) best = &trial;
+      if (trial.complete && !trial.fallback) likely.push_back(&trial);
     }
-    if (!best) return done.program;
-    return best->program.value_or(*student_).with(best->candidate).value_or(done.program);
+    if (likely.empty()) return done.program;
+    const auto calls = [](const Trial* trial) { return trial->usage.lm_calls; };
+    const std::int64_t most = calls(*std::ranges::max_element(likely, {}, calls));
+    std::erase_if(likely, [&](const Trial* trial) { return 10 * calls(trial) < 9 * most; });
+    const auto middle = likely.begin() + static_cast<std::ptrdiff_t>(likely.size() / 2);
+    std::ranges::nth_element(likely, middle, {}, [](const Trial* trial) {
+      return std::pair(trial->usage.prompt_tokens, trial->number);
+    });
+    const Trial& winner = **middle;
+    return winner.program.value_or(*student_).with(winner.candidate).value_or(done.program);
   }
 
   static void add(const Usage& usage, Estimate& estimate) {
@@ -257,18 +336,32 @@ class Rehearsal {
   std::optional<double> seconds_;  // the budget's
   std::size_t threads_ = 1;
   std::set<std::string> paths_;  // of predictors: other steps are the metric's
+  std::set<Hash> own_prompts_;   // the student's and the teacher's
   bool metric_asks_ = false;
   std::int64_t probe_calls_ = 0;
+  std::size_t probes_left_ = 0;  // of unknown kinds
+  std::map<const Lm*, std::unique_ptr<ObservedLm>> watched_;
+  KnownReplies replies_;
   std::map<const Lm*, std::unique_ptr<StandInLm>> stand_ins_;
 };
 
 }  // namespace
 
+RequestTotals& RequestTotals::operator+=(const RequestTotals& other) {
+  requests += other.requests;
+  prompt_bytes += other.prompt_bytes;
+  fresh_bytes += other.fresh_bytes;
+  text_bytes += other.text_bytes;
+  usage += other.usage;
+  seconds += other.seconds;
+  return *this;
+}
+
 struct ObservedLm::State {
   const Lm* inner = nullptr;
   std::mutex mutex;
   Observations seen;
-  std::map<Hash, PrefixWatch> watches;  // by kind
+  PrefixWatch watch;
 };
 
 ObservedLm::ObservedLm(const Lm& inner) : state_(std::make_unique<State>()) {
@@ -286,17 +379,28 @@ std::vector<Result<LmReply>> ObservedLm::complete(std::span<const LmRequest> req
   std::vector<Result<LmReply>> replies = state_->inner->complete(requests, std::move(stop));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  // Models that compute batches share their time out by what was computed; others say what each
+  // request waited, if they say anything.
+  double computed = 0;
+  for (const Result<LmReply>& reply : replies)
+    computed += reply ? static_cast<double>(reply->usage.computed_tokens) : 0;
+  const auto waited = [&](const Usage& usage) {
+    if (info().likes_batches && computed > 0)
+      return seconds * static_cast<double>(usage.computed_tokens) / computed;
+    return !info().likes_batches && usage.seconds > 0
+               ? usage.seconds
+               : seconds / static_cast<double>(requests.size());
+  };
   const std::lock_guard lock(state_->mutex);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (!replies[i]) continue;
-    const Hash kind = request_kind(requests[i]);
-    RequestTotals& totals = state_->seen[{info().identity, kind}];
+    RequestTotals& totals = state_->seen[request_kind(info(), requests[i])];
     ++totals.requests;
     totals.prompt_bytes += prompt_bytes(requests[i].prompt);
-    totals.fresh_bytes += state_->watches[kind].fresh_bytes(requests[i].prompt);
+    totals.fresh_bytes += state_->watch.fresh_bytes(requests[i].prompt);
     totals.text_bytes += generated_bytes(requests[i], *replies[i]);
     totals.usage += replies[i]->usage;
-    totals.seconds += seconds / static_cast<double>(requests.size());
+    totals.seconds += waited(replies[i]->usage);
   }
   return replies;
 }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstdlib>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +19,12 @@ namespace {
 
 // Of a value nobody has seen yet: an instruction of two or three sentences.
 constexpr double kUnknownText = 240;
+// A kind with a smaller share of all prompt bytes, where nothing is generated, is not worth a call.
+constexpr double kSmallShare = 0.03;
+constexpr std::size_t kFirstExamples = 8;
+constexpr std::size_t kMostExamples = 12;
+// Two with the same beginning tell tokens a byte, and time a token, of prompts that share it.
+constexpr std::size_t kMostLabelExamples = 2;
 
 double ratio(double part, double whole, double otherwise) {
   return whole > 0 ? part / whole : otherwise;
@@ -40,10 +49,16 @@ std::size_t text_slots(const ReplyPlan& plan) {
                     [](const ReplyPart& part) { return std::holds_alternative<TextSlot>(part); }));
 }
 
+bool has_text(const ReplyPlan& plan) {
+  return text_slots(plan) > 0;
+}
+
 }  // namespace
 
-Hash request_kind(const LmRequest& request) {
-  return request.reply->hash();
+RequestKind request_kind(const LmInfo& info, const LmRequest& request) {
+  const std::size_t size =
+      has_text(*request.reply) ? request.prompt.size() : prompt_bytes(request.prompt);
+  return {info.identity, request.reply->hash(), static_cast<int>(std::bit_width(size))};
 }
 
 std::size_t PrefixWatch::fresh_bytes(const Prompt& prompt) {
@@ -56,8 +71,12 @@ std::size_t PrefixWatch::fresh_bytes(const Prompt& prompt) {
   return fresh;
 }
 
-StandInLm::StandInLm(const LmInfo& real, const Observations& known, std::size_t parallel)
-    : info_(real), computes_batches_(real.likes_batches), parallel_(static_cast<double>(parallel)) {
+StandInLm::StandInLm(const LmInfo& real, const Observations& known, const KnownReplies& replies,
+                     std::size_t parallel)
+    : info_(real),
+      computes_batches_(real.likes_batches),
+      parallel_(static_cast<double>(parallel)),
+      replies_(&replies) {
   // Answers cost nothing here, and one thread at a time leaves the order of requests alone.
   info_.likes_batches = false;
   info_.context_tokens = 0;
@@ -78,23 +97,38 @@ StandInLm::StandInLm(const LmInfo& real, const Observations& known, std::size_t 
         ratio(totals.seconds, static_cast<double>(totals.usage.computed_tokens), 0);
     return rates;
   };
-  for (const auto& [key, totals] : known) {
-    if (key.first != info_.identity || totals.requests == 0) continue;
-    known_.emplace(key.second, rates_of(totals));
-    all.requests += totals.requests;
-    all.prompt_bytes += totals.prompt_bytes;
-    all.fresh_bytes += totals.fresh_bytes;
-    all.usage += totals.usage;
-    all.seconds += totals.seconds;
+  for (const auto& [kind, totals] : known) {
+    if (kind.model != info_.identity || totals.requests == 0) continue;
+    Rates& rates = known_.emplace(kind, rates_of(totals)).first->second;
+    // A few tokens behind a beginning that was known take long for their number: time is learned
+    // together with prompts of the next sizes.
+    RequestTotals near;
+    for (const auto& [other, more] : known) {
+      if (other.model == kind.model && other.plan == kind.plan &&
+          std::abs(other.prompt_size - kind.prompt_size) <= 1) {
+        near += more;
+      }
+    }
+    rates.seconds_per_token =
+        ratio(near.seconds, static_cast<double>(near.usage.computed_tokens), 0);
+    all += totals;
   }
   usual_ = rates_of(all);
   usual_.generated.reset();
   usual_.text_bytes = kUnknownText;
 }
 
-const StandInLm::Rates& StandInLm::rates(const Hash& kind) const {
-  const auto found = known_.find(kind);
-  return found == known_.end() ? usual_ : found->second;
+const StandInLm::Rates& StandInLm::rates(const RequestKind& kind) const {
+  const Rates* nearest = &usual_;
+  int least = std::numeric_limits<int>::max();
+  for (auto each = known_.lower_bound({kind.model, kind.plan, 0});
+       each != known_.end() && each->first.plan == kind.plan; ++each) {
+    const int distance = std::abs(each->first.prompt_size - kind.prompt_size);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = &each->second;
+  }
+  return *nearest;
 }
 
 std::vector<Result<LmReply>> StandInLm::complete(std::span<const LmRequest> requests,
@@ -112,9 +146,26 @@ std::vector<Result<LmReply>> StandInLm::complete(std::span<const LmRequest> requ
 }
 
 Result<LmReply> StandInLm::answer(const LmRequest& request) const {
-  const Hash kind = request_kind(request);
-  const Hash key = request_key(info_, request);
+  const RequestKind kind = request_kind(info_, request);
   const Rates& rates = this->rates(kind);
+  const Hash key = request_key(info_, request);
+  const auto said = replies_->find(key);
+  Result<LmReply> reply = said == replies_->end() ? invent(request, key, rates) : said->second;
+  if (!reply) return reply;
+  const std::lock_guard lock(mutex_);
+  const double computed =
+      rates.computed_per_byte * static_cast<double>(watch_.fresh_bytes(request.prompt)) +
+      static_cast<double>(reply->usage.generated_tokens);
+  reply->usage.lm_calls = 1;
+  reply->usage.computed_tokens = std::llround(computed);
+  reply->usage.seconds =
+      computes_batches_ ? computed * rates.seconds_per_token : rates.seconds_per_call / parallel_;
+  note_unknown(kind, request);
+  return reply;
+}
+
+Result<LmReply> StandInLm::invent(const LmRequest& request, const Hash& key,
+                                  const Rates& rates) const {
   const std::size_t slots = std::max<std::size_t>(1, text_slots(*request.reply));
   const auto bytes = static_cast<std::size_t>(rates.text_bytes) / slots;
   LmReply reply;
@@ -138,27 +189,25 @@ Result<LmReply> StandInLm::answer(const LmRequest& request) const {
       if (info_.scores_labels) reply.labels.push_back(std::move(scores));
     }
   }
-  const auto prompt = static_cast<double>(prompt_bytes(request.prompt));
-  const double generated = rates.generated.value_or(
+  reply.usage.prompt_tokens =
+      std::llround(static_cast<double>(prompt_bytes(request.prompt)) * rates.tokens_per_byte);
+  reply.usage.generated_tokens = std::llround(rates.generated.value_or(
       rates.tokens_per_byte *
-      static_cast<double>(info_.follows_plan ? text_bytes : reply.text.size()));
-  const std::lock_guard lock(mutex_);
-  const double computed =
-      rates.computed_per_byte * static_cast<double>(watch_.fresh_bytes(request.prompt)) + generated;
-  reply.usage.lm_calls = 1;
-  reply.usage.prompt_tokens = std::llround(prompt * rates.tokens_per_byte);
-  reply.usage.generated_tokens = std::llround(generated);
-  reply.usage.computed_tokens = std::llround(computed);
-  reply.usage.seconds =
-      computes_batches_ ? computed * rates.seconds_per_token : rates.seconds_per_call / parallel_;
-  if (!known_.contains(kind)) {
-    UnknownKind& unknown = unknown_[kind];
-    if (unknown.requests++ == 0) {
-      unknown.kind = kind;
-      unknown.example = request;
-    }
-  }
+      static_cast<double>(info_.follows_plan ? text_bytes : reply.text.size())));
   return reply;
+}
+
+void StandInLm::note_unknown(const RequestKind& kind, const LmRequest& request) const {
+  const std::size_t bytes = prompt_bytes(request.prompt);
+  prompt_bytes_ += bytes;
+  if (known_.contains(kind)) return;
+  UnknownKind& unknown = unknown_[kind];
+  ++unknown.requests;
+  unknown.prompt_bytes += bytes;
+  unknown.has_text = has_text(*request.reply);
+  const bool is_kept = unknown.requests <= kFirstExamples || std::has_single_bit(unknown.requests);
+  const std::size_t most = unknown.has_text ? kMostExamples : kMostLabelExamples;
+  if (is_kept && unknown.examples.size() < most) unknown.examples.push_back(request);
 }
 
 Result<std::string> StandInLm::value(const TextSlot& slot, std::size_t bytes,
@@ -187,7 +236,12 @@ Result<std::string> StandInLm::value(const TextSlot& slot, std::size_t bytes,
 std::vector<UnknownKind> StandInLm::unknown_kinds() const {
   const std::lock_guard lock(mutex_);
   std::vector<UnknownKind> out;
-  for (const auto& [kind, unknown] : unknown_) out.push_back(unknown);
+  for (const auto& [kind, unknown] : unknown_) {
+    if (unknown.has_text || static_cast<double>(unknown.prompt_bytes) >=
+                                kSmallShare * static_cast<double>(prompt_bytes_)) {
+      out.push_back(unknown);
+    }
+  }
   return out;
 }
 

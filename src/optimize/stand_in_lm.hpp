@@ -18,7 +18,7 @@
 
 namespace hone {
 
-Hash request_kind(const LmRequest& request);
+RequestKind request_kind(const LmInfo& info, const LmRequest& request);
 
 // Tells parts of prompts that a model which keeps prefixes has seen from those it has not.
 class PrefixWatch {
@@ -30,23 +30,31 @@ class PrefixWatch {
   std::map<Hash, bool> known_;
 };
 
+// What models said, by request_key().
+using KnownReplies = std::map<Hash, LmReply>;
+
 // A kind of request nothing was known of.
 struct UnknownKind {
-  Hash kind;
-  LmRequest example;
   std::size_t requests = 0;
+  std::size_t prompt_bytes = 0;
+  bool has_text = false;  // something is generated, not chosen
+  // The first few, which mostly come as one batch, and then some from everywhere.
+  std::vector<LmRequest> examples;
 };
 
 // Labels get hashes for scores; other values a text of their grammar, of the length that replies of
-// their kind had, different for different requests. Thread safe.
+// their kind had, different for different requests. A request that is known to the letter gets its
+// own reply. Thread safe.
 class StandInLm final : public Lm {
  public:
-  // `parallel`: requests a remote model answers at once.
-  StandInLm(const LmInfo& real, const Observations& known, std::size_t parallel);
+  // `replies` must outlive it; `parallel`: requests a remote model answers at once.
+  StandInLm(const LmInfo& real, const Observations& known, const KnownReplies& replies,
+            std::size_t parallel);
 
   const LmInfo& info() const override { return info_; }
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                         std::stop_token stop) const override;
+  // Those that weigh something.
   std::vector<UnknownKind> unknown_kinds() const;
 
  private:
@@ -61,18 +69,23 @@ class StandInLm final : public Lm {
   };
 
   Result<LmReply> answer(const LmRequest& request) const;
+  Result<LmReply> invent(const LmRequest& request, const Hash& key, const Rates& rates) const;
   Result<std::string> value(const TextSlot& slot, std::size_t bytes, const Hash& key) const;
-  const Rates& rates(const Hash& kind) const;
+  // Those of the kind, or of prompts of the next size, or of all.
+  const Rates& rates(const RequestKind& kind) const;
+  void note_unknown(const RequestKind& kind, const LmRequest& request) const;
 
   LmInfo info_;
   bool computes_batches_ = false;
   double parallel_ = 1;
-  std::map<Hash, Rates> known_;
+  const KnownReplies* replies_;
+  std::map<RequestKind, Rates> known_;
   Rates usual_;
   mutable std::mutex mutex_;
   mutable PrefixWatch watch_;
   mutable std::map<Hash, internal::GrammarText> grammars_;
-  mutable std::map<Hash, UnknownKind> unknown_;
+  mutable std::map<RequestKind, UnknownKind> unknown_;
+  mutable std::size_t prompt_bytes_ = 0;  // of all requests
 };
 
 }  // namespace hone

@@ -21,18 +21,28 @@
 
 namespace hone {
 
-// What one kind of request to one model (same reply plan) took so far.
+// What requests have in common that take about the same.
+struct RequestKind {
+  std::string model;  // LmInfo::identity
+  Hash plan;          // of the reply
+  // Log2 of the prompt's bytes, by which tokens a byte differ; where texts are generated, of its
+  // segments: how long they become hangs on the demos shown.
+  int prompt_size = 0;
+  friend auto operator<=>(const RequestKind&, const RequestKind&) = default;
+};
+
+// What requests of one kind took so far.
 struct RequestTotals {
   std::size_t requests = 0;
   std::size_t prompt_bytes = 0;
-  std::size_t fresh_bytes = 0;  // of prompt parts no earlier request of the kind had
+  std::size_t fresh_bytes = 0;  // of prompt parts no earlier request to the model had
   std::size_t text_bytes = 0;   // of values that were generated, not chosen
   Usage usage;
   double seconds = 0;  // of waiting; requests of one batch share its time
+  RequestTotals& operator+=(const RequestTotals& other);
 };
 
-// By LmInfo::identity and kind.
-using Observations = std::map<std::pair<std::string, Hash>, RequestTotals>;
+using Observations = std::map<RequestKind, RequestTotals>;
 
 // A model that is watched: what its requests take goes into the observations of what follows.
 // Thread safe.
@@ -55,17 +65,18 @@ struct EstimateOptions {
   Observations known = {};
   std::optional<double> success = {};  // share of the student's runs that get the full score
   std::size_t probes = 6;
-  // Requests the rehearsal meets that nothing is known of (proposals) and that are sent to their
-  // model, the costliest kinds first.
-  std::size_t text_probes = 2;
+  // Requests of kinds that the rehearsal meets and nothing is known of (proposals, prompts with
+  // demos), at most, that are sent to their models: more of a kind the more hangs on it.
+  std::size_t unknown_probes = 16;
   // The student and the winner will be measured on these, besides the search.
   Examples test = {};
 };
 
-// Of everything: the search, and the test examples twice. Without racing, calls and tokens are
-// mostly right within a few per cent; what depends on scores (how many runs bootstrapping needs,
-// how many proposals pass a gate) is drawn. With racing it is a fair guess. Seconds hold for this
-// machine in its present state.
+// Of everything: the search, and the test examples twice. Without racing it is mostly right within
+// a few per cent. What depends on scores is drawn: how many runs bootstrapping needs, how many
+// proposals pass a gate. How long proposals become is known of a few, so that where they are few
+// and differ much, what they generate may be far off. With racing it is a fair guess. Seconds hold
+// for this machine in its present state.
 struct Estimate {
   std::int64_t lm_calls = 0;
   std::int64_t prompt_tokens = 0;
@@ -73,12 +84,13 @@ struct Estimate {
   double money = 0;
   double seconds = 0;
   std::size_t trials = 0;
-  std::int64_t probe_calls = 0;  // what finding this out took
+  std::int64_t probe_calls = 0;  // what finding this out took: EstimateOptions' probes, at most
 };
 
 // Runs the optimizer, any optimizer, in a search whose models answer at once with texts of their
-// plan, as long as real ones, and whose metric draws scores around the student's. So the estimate
-// obeys budget, racing and every option. Nothing is logged. Errors: those of optimize(); a model
+// plan, as long as real ones, and whose metric draws scores around the student's; again, once or
+// twice, when models were asked about what was unknown. So the estimate obeys budget, racing and
+// every option. Nothing is logged. Errors: those of optimize(); a model
 // that answers no probe.
 Result<Estimate> estimate(const Program& student, const Task& task, const Lm& lm,
                           const Optimizer& optimizer, SearchOptions options,
