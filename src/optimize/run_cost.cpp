@@ -21,7 +21,7 @@ class PricedLm final : public Lm {
       : info_(real),
         price_(budget.price_of(real.identity)),
         meter_(&meter),
-        stand_in_(real, Observations(), 1) {}
+        stand_in_(real, Observations(), none_, 1) {}
 
   const LmInfo& info() const override { return stand_in_.info(); }
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
@@ -44,6 +44,7 @@ class PricedLm final : public Lm {
   LmInfo info_;
   Price price_;
   const Meter* meter_;
+  KnownReplies none_;
   StandInLm stand_in_;
   mutable std::mutex mutex_;
   mutable Spend spend_;
