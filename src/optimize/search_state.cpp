@@ -444,8 +444,7 @@ void Search::State::run_off(const std::vector<std::size_t>& numbers) {
   if (tasks.empty()) return;
   log.phase("run-off");
   emit(PhaseStarted{"run-off"});
-  const std::vector<Rollout> rollouts = evaluator->run(tasks, &task.metric);
-  watch_replies();
+  const std::vector<Rollout> rollouts = run(*evaluator, tasks, &task.metric);
   // Half a run-off would favour those who came first.
   const bool was_stopped = std::ranges::any_of(rollouts, [](const Rollout& rollout) {
     return rollout.error && rollout.error->kind == ErrorKind::stopped;
