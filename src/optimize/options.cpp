@@ -70,7 +70,7 @@ std::string OptionReader::get(std::string_view name, const char* fallback,
 
 std::string OptionReader::get(std::string_view name, const char* fallback, std::string_view meaning,
                               const std::vector<std::string>& choices) {
-  const std::string word = get(name, fallback, meaning);
+  std::string word = get(name, fallback, meaning);
   if (std::ranges::find(choices, word) != choices.end()) return word;
   fault("option '" + std::string(name) + "' is one of " + join(choices, ", ") + ", not '" +
         shorten(word, 60) + "'" + did_you_mean(word, choices));
