@@ -113,9 +113,10 @@ Result<File> open(const std::filesystem::path& path, std::string_view kind, Acce
     file.database = *std::move(opened);
   }
   sqlite3* database = file.database.get();
-  const std::optional<std::int64_t> id = number(database, "PRAGMA application_id");
-  const std::optional<std::int64_t> tables =
-      id ? number(database, "SELECT count(*) FROM sqlite_master") : std::nullopt;
+  // In this order: who makes the file meanwhile writes tables and mark at once.
+  const std::optional<std::int64_t> tables = number(database, "SELECT count(*) FROM sqlite_master");
+  const std::optional<std::int64_t> id =
+      tables ? number(database, "PRAGMA application_id") : std::nullopt;
   if (!id || !tables) return trouble(path, kind, database);
   const bool is_new = *tables == 0 && *id == 0;
   if (*id != kApplicationId && (!is_new || file.read_only)) {
@@ -123,6 +124,16 @@ Result<File> open(const std::filesystem::path& path, std::string_view kind, Acce
                                           " of hone's; name another file");
   }
   return file;
+}
+
+bool use_write_ahead_log(sqlite3* database, int busy_milliseconds) {
+  constexpr int kPauseMilliseconds = 5;
+  for (int waited = 0;; waited += kPauseMilliseconds) {
+    if (run(database, "PRAGMA journal_mode = WAL")) return true;
+    const int code = sqlite3_errcode(database) & 0xFF;
+    if ((code != SQLITE_BUSY && code != SQLITE_LOCKED) || waited >= busy_milliseconds) return false;
+    sqlite3_sleep(kPauseMilliseconds);
+  }
 }
 
 std::string mark_sql() {

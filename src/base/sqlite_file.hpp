@@ -59,6 +59,10 @@ Error trouble(const std::filesystem::path& path, std::string_view kind, sqlite3*
 // long as `busy_milliseconds` for other processes.
 Result<File> open(const std::filesystem::path& path, std::string_view kind, Access access,
                   int busy_milliseconds);
+// Switches a file to write-ahead logging; false when it cannot be, and then SQLite's own error says
+// why. The switch asks for a lock that SQLite's busy timeout does not wait for, so that of two
+// processes who make a file at once one would fail: waits as long as `busy_milliseconds`.
+bool use_write_ahead_log(sqlite3* database, int busy_milliseconds);
 // The mark on a file that is new.
 std::string mark_sql();
 

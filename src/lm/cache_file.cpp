@@ -73,11 +73,13 @@ Result<std::unique_ptr<CacheFile>> CacheFile::open(const std::filesystem::path& 
   }
   if (!state->file.read_only) {
     const std::string set_up =
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE;"
+        "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE;"
         "CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT "
         "ROWID;" +
         sqlite::mark_sql() + "PRAGMA user_version = " + std::to_string(kVersion) + "; COMMIT;";
-    if (!sqlite::run(database, set_up.c_str())) return sqlite::trouble(path, kind, database);
+    const bool is_set_up = sqlite::use_write_ahead_log(database, kBusyMilliseconds) &&
+                           sqlite::run(database, set_up.c_str());
+    if (!is_set_up) return sqlite::trouble(path, kind, database);
     state->save =
         sqlite::prepare(database, "INSERT OR IGNORE INTO reply (key, json) VALUES (?1, ?2)");
     state->replace =

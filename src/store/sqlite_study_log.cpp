@@ -79,7 +79,7 @@ Result<std::unique_ptr<StudyLog>> open_with(const std::filesystem::path& path,
   sqlite3* database = file->database.get();
   if (!file->read_only) {
     const std::string set_up =
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE;"
+        "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE;"
         "CREATE TABLE IF NOT EXISTS study_version (version INTEGER NOT NULL);"
         "INSERT INTO study_version SELECT " +
         std::to_string(kVersion) +
@@ -87,7 +87,9 @@ Result<std::unique_ptr<StudyLog>> open_with(const std::filesystem::path& path,
         "CREATE TABLE IF NOT EXISTS study_record (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, "
         "key TEXT NOT NULL, json TEXT NOT NULL, UNIQUE (kind, key));" +
         sqlite::mark_sql() + "COMMIT;";
-    if (!sqlite::run(database, set_up.c_str())) return sqlite::trouble(path, kKind, database);
+    const bool is_set_up = sqlite::use_write_ahead_log(database, kBusyMilliseconds) &&
+                           sqlite::run(database, set_up.c_str());
+    if (!is_set_up) return sqlite::trouble(path, kKind, database);
   }
   const std::optional<std::int64_t> tables = sqlite::number(
       database,

@@ -237,8 +237,9 @@ TEST_F(StudyResume, TwoProcessesAtTheSameTime) {
   ASSERT_EQ(run(command("gepa", "alone.db", "alone.hone.json")).code, 0);
   ChildProcess first(command("gepa", "two.db", "first.hone.json"));
   ChildProcess second(command("gepa", "two.db", "second.hone.json"));
-  EXPECT_EQ(first.wait().code, 0);
-  EXPECT_EQ(second.wait().code, 0);
+  const Finished first_end = first.wait(), second_end = second.wait();
+  EXPECT_EQ(first_end.code, 0) << first_end.err;
+  EXPECT_EQ(second_end.code, 0) << second_end.err;
   EXPECT_EQ(winner("first.hone.json"), winner("alone.hone.json"));
   EXPECT_EQ(winner("second.hone.json"), winner("alone.hone.json"));
   expect_sound_log("two.db");
