@@ -195,7 +195,6 @@ RaceRules Search::State::race_rules(std::size_t contenders) const {
   return rules;
 }
 
-// Which contenders are worth more examples, after those met so far.
 std::vector<ScoreRow> Search::State::merits_of(
     const std::vector<const Contender*>& contenders) const {
   std::vector<ScoreRow> rows;
@@ -203,6 +202,7 @@ std::vector<ScoreRow> Search::State::merits_of(
   return rows;
 }
 
+// Which contenders are worth more examples, after those met so far.
 std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contenders,
                                                  const std::vector<Contender*>& alive,
                                                  const RaceRules& rules) const {
@@ -400,10 +400,12 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
 }
 
 // The examples of the run-off that the trial's demos do not show.
-std::size_t Search::State::strange_examples(const Trial& trial) const {
-  return static_cast<std::size_t>(std::ranges::count_if(task.train, [&](const Example& example) {
-    return !shows(trial.candidate, student.signature(), example);
-  }));
+std::vector<const Example*> Search::State::strange_examples(const Trial& trial) const {
+  std::vector<const Example*> examples;
+  for (const Example& example : task.train) {
+    if (!shows(trial.candidate, student.signature(), example)) examples.push_back(&example);
+  }
+  return examples;
 }
 
 // Those of the finalists, the foremost before others, that the budget can take through the run-off
@@ -418,7 +420,7 @@ std::vector<std::size_t> Search::State::affordable_finalists(std::vector<std::si
   });
   double needed = 0;
   const auto out = std::ranges::find_if(numbers, [&](std::size_t number) {
-    needed += static_cast<double>(strange_examples(trials[number]));
+    needed += static_cast<double>(strange_examples(trials[number]).size());
     return needed > *calls;
   });
   numbers.erase(out, numbers.end());
@@ -436,10 +438,8 @@ void Search::State::run_off(const std::vector<std::size_t>& numbers) {
   }
   std::vector<RolloutTask> tasks;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    for (const Example& example : task.train) {
-      if (!shows(trials[numbers[i]].candidate, student.signature(), example))
-        tasks.push_back({&programs[i], &example, 0, std::nullopt});
-    }
+    for (const Example* example : strange_examples(trials[numbers[i]]))
+      tasks.push_back({&programs[i], example, 0, std::nullopt});
   }
   if (tasks.empty()) return;
   log.phase("run-off");

@@ -98,7 +98,7 @@ struct Search::State {
   std::vector<std::size_t> affordable_finalists(std::vector<std::size_t> numbers,
                                                 std::size_t baseline) const;
   void run_off(const std::vector<std::size_t>& numbers);
-  std::size_t strange_examples(const Trial& trial) const;
+  std::vector<const Example*> strange_examples(const Trial& trial) const;
 };
 
 }  // namespace hone

@@ -59,7 +59,7 @@ class BootstrapTpe final : public Optimizer {
     for (std::size_t tried = 0; tried < trials_ && !search.done();) {
       std::vector<Candidate> points;
       std::vector<Proposal> proposals;
-      while (points.size() < std::min(std::max<std::size_t>(1, batch_), trials_ - tried)) {
+      while (points.size() < std::min(batch_, trials_ - tried)) {
         std::optional<Candidate> point = (*sampler)->ask();
         if (!point) break;
         proposals.push_back({choice.candidate(*point), choice.origin(*point)});

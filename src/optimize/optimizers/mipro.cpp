@@ -96,7 +96,7 @@ class Mipro final : public Optimizer {
     Study study{search, choice, paths, pool, {}, {}, search.rng("mipro trials"), {}};
     // Without instructions to propose there is nothing to describe, and one round is all.
     const Shared shared = paths.empty() ? Shared() : describe(search, paths);
-    const std::size_t rounds = paths.empty() ? 1 : std::max<std::size_t>(1, rounds_);
+    const std::size_t rounds = paths.empty() ? 1 : rounds_;
     for (std::size_t round = 0; round < rounds && !search.done(); ++round) {
       search.phase("proposals");
       propose(study, shared, round, rounds);
@@ -262,8 +262,7 @@ class Mipro final : public Optimizer {
     while (study.trials < until && !search.done()) {
       std::vector<Candidate> points;
       std::vector<Proposal> proposals;
-      const std::size_t wanted =
-          std::min(std::max<std::size_t>(1, full_every_), until - study.trials);
+      const std::size_t wanted = std::min(full_every_, until - study.trials);
       while (points.size() < wanted) {
         std::optional<Candidate> point = (*sampler)->ask();
         if (!point) break;

@@ -53,7 +53,7 @@ class Simba final : public Optimizer {
     std::vector<Candidate> winners;
     Rng rng = search.rng("simba");
     std::vector<std::size_t> waiting;
-    const std::size_t wanted = std::min(std::max<std::size_t>(1, batch_), search.train().size());
+    const std::size_t wanted = std::min(batch_, search.train().size());
     const std::size_t size = affordable_batch(search, wanted);
     if (size == 0) {
       search.notice("the budget does not reach for a step and for measuring its winner");
@@ -103,7 +103,7 @@ class Simba final : public Optimizer {
   double step_cost(const Search& search, std::size_t size) const {
     const std::size_t each = predictors_in_use(search.student()).size();
     const std::size_t drafts = candidates_ + 1;
-    const std::size_t runs = std::max<std::size_t>(1, candidates_) + drafts;
+    const std::size_t runs = candidates_ + drafts;
     return static_cast<double>(each * (runs * size + drafts));
   }
 
@@ -139,7 +139,7 @@ class Simba final : public Optimizer {
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin() + 1, order.end(),
                      [&](std::size_t a, std::size_t b) { return pool[a].mean() > pool[b].mean(); });
-    order.resize(std::min(order.size(), std::max<std::size_t>(1, candidates_)));
+    order.resize(std::min(order.size(), candidates_));
     double highest = pool[order.front()].mean();
     for (const std::size_t i : order) highest = std::max(highest, pool[i].mean());
     std::vector<double> weights;
@@ -152,7 +152,7 @@ class Simba final : public Optimizer {
                               const Examples& batch, std::size_t step, Rng& rng) const {
     std::map<std::size_t, Program> programs;
     std::vector<RolloutTask> tasks;
-    const std::size_t runs = std::max<std::size_t>(1, candidates_);
+    const std::size_t runs = candidates_;
     for (std::size_t r = 0; r < runs; ++r) {
       for (const Example& example : batch) {
         const std::size_t picked = pick(pool, rng);
