@@ -446,10 +446,7 @@ void Search::State::run_off(const std::vector<std::size_t>& numbers) {
   emit(PhaseStarted{"run-off"});
   const std::vector<Rollout> rollouts = run(*evaluator, tasks, &task.metric);
   // Half a run-off would favour those who came first.
-  const bool was_stopped = std::ranges::any_of(rollouts, [](const Rollout& rollout) {
-    return rollout.error && rollout.error->kind == ErrorKind::stopped;
-  });
-  if (was_stopped) return;
+  if (any_stopped(rollouts)) return;
   std::size_t next = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     Trial& trial = trials[numbers[i]];

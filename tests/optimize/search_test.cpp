@@ -95,6 +95,13 @@ TEST(Search, NeverGoesOverTheCallBudget) {
   }
 }
 
+std::vector<Proposal> six_to_ten_demos(const Search& search) {
+  std::vector<Proposal> proposals;
+  for (const std::size_t count : {8, 9, 10, 7, 6})
+    proposals.push_back({with_demo_count(search, count), std::to_string(count)});
+  return proposals;
+}
+
 TEST(Search, ABudgetTooSmallForAllEndsWithOneThatIsComplete) {
   const ScriptedLm lm = demo_hungry_lm();
   for (const bool races : {true, false}) {
@@ -105,10 +112,7 @@ TEST(Search, ABudgetTooSmallForAllEndsWithOneThatIsComplete) {
       options.race.rules.first_block = 5;
       const auto search = make_search(lm, options);
       ASSERT_TRUE(search->evaluate_baseline());
-      std::vector<Proposal> proposals;
-      for (const std::size_t count : {8, 9, 10, 7, 6})
-        proposals.push_back({with_demo_count(*search, count), std::to_string(count)});
-      ASSERT_TRUE(search->evaluate(proposals));
+      ASSERT_TRUE(search->evaluate(six_to_ten_demos(*search)));
       EXPECT_GE(search->best()->mean, calls < 120 ? 0.75 : 0.85)
           << calls << " calls, racing " << races;
       EXPECT_NE(search->best()->origin, "baseline") << calls;
@@ -147,10 +151,7 @@ TEST(Search, TokensAndMoneyTooLittleForAllEndWithOneThatIsComplete) {
         }
         const auto search = make_search(lm, options);
         ASSERT_TRUE(search->evaluate_baseline());
-        std::vector<Proposal> proposals;
-        for (const std::size_t count : {8, 9, 10, 7, 6})
-          proposals.push_back({with_demo_count(*search, count), std::to_string(count)});
-        ASSERT_TRUE(search->evaluate(proposals));
+        ASSERT_TRUE(search->evaluate(six_to_ten_demos(*search)));
         EXPECT_NE(search->best()->origin, "baseline")
             << tokens << " tokens, racing " << races << ", money " << in_money;
         EXPECT_GE(search->best()->mean, 0.75);
