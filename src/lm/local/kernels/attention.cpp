@@ -119,16 +119,13 @@ class Tile {
       if (active_.empty()) continue;
       select_rows();
       load_block(block);
-      multiply<false>(queries_, work_.width, key_, kBlock, scores_);
+      multiply_columns<false>(queries_, work_.width, key_, kBlock, scores_);
       for (const std::size_t q : active_) {
         const Half* mask =
             seen[(first + q) * blocks + block] == kSome ? mask_of(q) + block * kBlock : nullptr;
         for (std::size_t h = 0; h < group_; ++h) soften(q * group_ + h, mask);
       }
-      for (std::size_t column = 0; column < work_.width; column += 2 * kLanes) {
-        for (std::size_t i = 0; i < sums_.size(); ++i) columns_[i] = sums_[i] + column;
-        multiply<true>(scores_, kBlock, value_ + column, work_.width, columns_);
-      }
+      multiply_columns<true>(scores_, kBlock, value_, work_.width, sums_);
     }
     for (std::size_t q = 0; q < count; ++q) attend_to_few(q);
     finish(count);
@@ -189,6 +186,16 @@ class Tile {
           store(out + d, sum);
         }
       }
+    }
+  }
+
+  // A row of b, and of what comes out, has `width` numbers.
+  template <bool Accumulate>
+  void multiply_columns(std::span<const float* const> a, std::size_t depth, const float* b,
+                        std::size_t width, std::span<float* const> out) {
+    for (std::size_t column = 0; column < width; column += 2 * kLanes) {
+      for (std::size_t i = 0; i < out.size(); ++i) columns_[i] = out[i] + column;
+      multiply<Accumulate>(a, depth, b + column, width, columns_);
     }
   }
 
@@ -284,11 +291,7 @@ class Tile {
 }  // namespace
 
 bool AttentionKernel::is_worth_it() {
-#if defined(__AVX512F__)
-  return true;
-#else
-  return false;
-#endif
+  return kInstructions != Instructions::other;
 }
 
 AttentionKernel::AttentionKernel(const AttentionWork& work) : work_(work) {

@@ -47,7 +47,7 @@ class AttentionKernel {
   static constexpr std::size_t kCellBlock = 32;
   static constexpr std::size_t kWidthUnit = 32;
 
-  // Whether it is faster than a general kernel on this processor: so far with AVX-512 only.
+  // Whether it is faster than a general kernel on this processor: with AVX-512 and with AVX2.
   static bool is_worth_it();
 
   explicit AttentionKernel(const AttentionWork& work);

@@ -1,5 +1,5 @@
-// Sixteen single-precision numbers at a time, by the compiler's vector types: one register with
-// AVX-512, two with AVX2, four elsewhere.
+// As many single-precision numbers as fit a register of the processor hone is built for, by the
+// compiler's vector types.
 #pragma once
 
 #include <ggml.h>
@@ -9,22 +9,41 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#if defined(__AVX512F__)
+#include <utility>
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
 namespace hone::local {
 
-constexpr std::size_t kLanes = 16;
-using Lanes [[gnu::vector_size(64)]] = float;
-using BitLanes [[gnu::vector_size(64)]] = std::uint32_t;
+enum class Instructions { avx512, avx2, other };
 
-// Rows of two vectors each that a matrix product keeps in registers.
-#if defined(__AVX512F__)
-constexpr std::size_t kRowsAtATime = 12;
-#else
-constexpr std::size_t kRowsAtATime = 3;
+// Processors with AVX-512 but without its products of bytes count as AVX2: halves of their
+// registers are used well, where whole ones would need kernels of their own.
+#if defined(__AVX512F__) && defined(__AVX512VNNI__)
+#define HONE_AVX512 1
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#define HONE_AVX2 1
 #endif
+
+#if defined(HONE_AVX512)
+constexpr Instructions kInstructions = Instructions::avx512;
+constexpr std::size_t kLanes = 16;
+// Rows of two vectors each that a matrix product keeps in registers.
+constexpr std::size_t kRowsAtATime = 12;
+#elif defined(HONE_AVX2)
+constexpr Instructions kInstructions = Instructions::avx2;
+constexpr std::size_t kLanes = 8;
+constexpr std::size_t kRowsAtATime = 6;
+#else
+constexpr Instructions kInstructions = Instructions::other;
+constexpr std::size_t kLanes = 4;
+constexpr std::size_t kRowsAtATime = 6;
+#endif
+
+using Lanes [[gnu::vector_size(4 * kLanes)]] = float;
+using BitLanes [[gnu::vector_size(4 * kLanes)]] = std::uint32_t;
+using WholeLanes [[gnu::vector_size(4 * kLanes)]] = std::int32_t;
 
 inline Lanes load(const float* from) {
   Lanes lanes;
@@ -36,13 +55,18 @@ inline void store(float* to, Lanes lanes) {
   std::memcpy(to, &lanes, sizeof lanes);
 }
 
+// Not `Lanes{} + value`: compilers add the zero, for the sake of negative zeros.
 inline Lanes broadcast(float value) {
-  return Lanes{} + value;
+  return [value]<std::size_t... kLane>(std::index_sequence<kLane...>) {
+    return Lanes{(static_cast<void>(kLane), value)...};
+  }(std::make_index_sequence<kLanes>());
 }
 
 inline Lanes load_half(const std::uint16_t* from) {
-#if defined(__AVX512F__)
+#if defined(HONE_AVX512)
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(HONE_AVX2)
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 #else
   std::array<float, kLanes> numbers;
   ggml_fp16_to_fp32_row(from, numbers.data(), kLanes);
@@ -51,40 +75,68 @@ inline Lanes load_half(const std::uint16_t* from) {
 }
 
 inline float to_single(std::uint16_t half) {
+#if defined(HONE_AVX512) || defined(HONE_AVX2)
+  return _cvtsh_ss(half);
+#else
   float number = 0;
   ggml_fp16_to_fp32_row(&half, &number, 1);
   return number;
+#endif
 }
 
 inline Lanes larger(Lanes a, Lanes b) {
   return a > b ? a : b;
 }
 
+// Lane i of the result is lane kOf(i) of a, or, from kLanes on, lane kOf(i) - kLanes of b.
+template <auto kOf, typename Vector>
+inline Vector shuffle(Vector a, Vector b) {
+  return [&]<std::size_t... kLane>(std::index_sequence<kLane...>) {
+    return __builtin_shufflevector(a, b, kOf(kLane)...);
+  }(std::make_index_sequence<kLanes>());
+}
+
+// What `combine` makes of all lanes: halves first, then quarters.
+template <typename Vector, typename Combine>
+inline auto reduce(Vector lanes, Combine combine) {
+  const auto step = [&]<std::size_t kApart>(std::integral_constant<std::size_t, kApart>) {
+    constexpr auto kOther = [](std::size_t lane) { return lane ^ kApart; };
+    lanes = combine(lanes, shuffle<kOther>(lanes, lanes));
+  };
+  if constexpr (kLanes > 8) step(std::integral_constant<std::size_t, 8>());
+  if constexpr (kLanes > 4) step(std::integral_constant<std::size_t, 4>());
+  step(std::integral_constant<std::size_t, 2>());
+  step(std::integral_constant<std::size_t, 1>());
+  return lanes[0];
+}
+
 inline float greatest(Lanes lanes) {
-#if defined(__AVX512F__)
+#if defined(HONE_AVX512)
   return _mm512_reduce_max_ps(std::bit_cast<__m512>(lanes));
 #else
-  float result = lanes[0];
-  for (std::size_t i = 1; i < kLanes; ++i) result = lanes[i] > result ? lanes[i] : result;
-  return result;
+  return reduce(lanes, larger);
+#endif
+}
+
+inline bool is_any_set(WholeLanes mask) {
+#if defined(HONE_AVX512)
+  return _mm512_movepi32_mask(std::bit_cast<__m512i>(mask)) != 0;
+#elif defined(HONE_AVX2)
+  return _mm256_movemask_ps(std::bit_cast<__m256>(mask)) != 0;
+#else
+  return reduce(mask, [](WholeLanes a, WholeLanes b) { return a | b; }) != 0;
 #endif
 }
 
 inline bool is_any_above(Lanes lanes, float bound) {
-#if defined(__AVX512F__)
-  return _mm512_cmp_ps_mask(std::bit_cast<__m512>(lanes), _mm512_set1_ps(bound), _CMP_GT_OQ) != 0;
-#else
-  return greatest(lanes) > bound;
-#endif
+  return is_any_set(lanes > bound);
 }
 
 inline float total_of(Lanes lanes) {
-#if defined(__AVX512F__)
+#if defined(HONE_AVX512)
   return _mm512_reduce_add_ps(std::bit_cast<__m512>(lanes));
 #else
-  float total = 0;
-  for (std::size_t i = 0; i < kLanes; ++i) total += lanes[i];
-  return total;
+  return reduce(lanes, [](Lanes a, Lanes b) { return a + b; });
 #endif
 }
 
@@ -105,38 +157,29 @@ inline Lanes exponential(Lanes x) {
   return x < -87.0F ? Lanes{} : result;
 }
 
+// The two blocks of kHalf columns off the diagonal of each square of 2 kHalf rows change places.
+template <std::size_t kHalf, typename Vector, std::size_t kRows>
+inline void exchange_blocks(std::array<Vector, kRows>& rows) {
+  constexpr auto kUpper = [](std::size_t lane) {
+    return (lane & kHalf) != 0 ? kLanes + lane - kHalf : lane;
+  };
+  constexpr auto kLower = [](std::size_t lane) {
+    return (lane & kHalf) != 0 ? kLanes + lane : lane + kHalf;
+  };
+  for (std::size_t i = 0; i < kRows; ++i) {
+    if ((i & kHalf) != 0) continue;
+    const Vector upper = rows[i], lower = rows[i + kHalf];
+    rows[i] = shuffle<kUpper>(upper, lower);
+    rows[i + kHalf] = shuffle<kLower>(upper, lower);
+  }
+}
+
 // Element j of vector i and element i of vector j change places.
 inline void transpose(std::array<Lanes, kLanes>& square) {
-  std::array<Lanes, kLanes> other;
-  // Blocks of 8, 4, 2 and 1 in turn.
-  for (std::size_t i = 0; i < 8; ++i) {
-    other[i] = __builtin_shufflevector(square[i], square[i + 8], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18,
-                                       19, 20, 21, 22, 23);
-    other[i + 8] = __builtin_shufflevector(square[i], square[i + 8], 8, 9, 10, 11, 12, 13, 14, 15,
-                                           24, 25, 26, 27, 28, 29, 30, 31);
-  }
-  for (std::size_t base = 0; base < kLanes; base += 8) {
-    for (std::size_t i = base; i < base + 4; ++i) {
-      square[i] = __builtin_shufflevector(other[i], other[i + 4], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9,
-                                          10, 11, 24, 25, 26, 27);
-      square[i + 4] = __builtin_shufflevector(other[i], other[i + 4], 4, 5, 6, 7, 20, 21, 22, 23,
-                                              12, 13, 14, 15, 28, 29, 30, 31);
-    }
-  }
-  for (std::size_t base = 0; base < kLanes; base += 4) {
-    for (std::size_t i = base; i < base + 2; ++i) {
-      other[i] = __builtin_shufflevector(square[i], square[i + 2], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9,
-                                         24, 25, 12, 13, 28, 29);
-      other[i + 2] = __builtin_shufflevector(square[i], square[i + 2], 2, 3, 18, 19, 6, 7, 22, 23,
-                                             10, 11, 26, 27, 14, 15, 30, 31);
-    }
-  }
-  for (std::size_t i = 0; i < kLanes; i += 2) {
-    square[i] = __builtin_shufflevector(other[i], other[i + 1], 0, 16, 2, 18, 4, 20, 6, 22, 8, 24,
-                                        10, 26, 12, 28, 14, 30);
-    square[i + 1] = __builtin_shufflevector(other[i], other[i + 1], 1, 17, 3, 19, 5, 21, 7, 23, 9,
-                                            25, 11, 27, 13, 29, 15, 31);
-  }
+  if constexpr (kLanes > 8) exchange_blocks<8>(square);
+  if constexpr (kLanes > 4) exchange_blocks<4>(square);
+  exchange_blocks<2>(square);
+  exchange_blocks<1>(square);
 }
 
 }  // namespace hone::local

@@ -31,7 +31,7 @@ struct TokenRows {
 // Activations are rounded to 8 bits in blocks of 32, as llama.cpp does, each block's products are
 // summed as whole numbers, and blocks are added in their order: so a result depends neither on how
 // many tokens there are nor on who computes which rows. Weights are read where the file's mapping
-// has them. Sixteen of their rows at a time are brought into the order the processor multiplies in,
+// has them. A few of their rows at a time are brought into the order the processor multiplies in,
 // which costs little beside the products of a few dozen tokens and needs no second copy in memory.
 //
 // Both steps may be shared among threads: all tiles are packed before the first group is
@@ -42,8 +42,8 @@ class QuantizedProduct {
   static constexpr std::size_t kGroup = 16;  // rows are a multiple of it
   static constexpr std::size_t kTile = 16;   // tokens, but for the last tile
 
-  // Whether it is faster than a general kernel on this processor: with AVX-512 VNNI, unless there
-  // are matrix registers (AMX), which llama.cpp uses.
+  // Whether it is faster than a general kernel on this processor: with AVX-512 VNNI and with AVX2,
+  // unless there are matrix registers (AMX), which llama.cpp uses.
   static bool is_worth_it();
 
   WeightType type = WeightType::q4_0;
