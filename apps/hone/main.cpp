@@ -5,6 +5,7 @@
 #include "hone/base/result.hpp"
 #include "hone/console.hpp"
 #include "hone/exit_code.hpp"
+#include "hone/openmp_waiting.hpp"
 #include "hone/options.hpp"
 
 namespace {
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
   try {
     const auto parsed = parse_command_line(argc, argv);
     const int* parsed_code = std::get_if<int>(&parsed);
+    if (parsed_code == nullptr) shorten_openmp_waiting(argv);
     const int code = parsed_code ? *parsed_code : std::visit(Carry{}, std::get<Command>(parsed));
     const hone::Result<void> written = flush_output();
     return written ? code : fail(written.error());

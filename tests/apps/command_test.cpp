@@ -329,5 +329,24 @@ TEST_F(CommandTest, ModelsListNamesWhatCanBePulled) {
   EXPECT_EQ(file.code, 2);
 }
 
+// Its metric tells with which environment the command runs.
+TEST_F(CommandTest, LetsThreadsThatWaitSleepSoonUnlessTheEnvironmentSaysHow) {
+  write_text(folder_ / "metric.sh", "echo \"$GOMP_SPINCOUNT $OMP_WAIT_POLICY\" > '" + path("told") +
+                                        "'; while read -r line; do echo 1; done");
+  Words words{"env", "-u", "GOMP_SPINCOUNT", "-u", "OMP_WAIT_POLICY", HONE_COMMAND};
+  for (const std::string& word : optimize_with("--metric", "command:sh " + path("metric.sh")))
+    words.push_back(word);
+  const auto told_with = [&](const ChildProcess::Environment& environment) {
+    Words with = words;
+    for (const auto& [name, value] : environment) with.insert(with.begin() + 5, name + "=" + value);
+    const Finished finished = ChildProcess(with).wait();
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return read_text(folder_ / "told");
+  };
+  EXPECT_EQ(told_with({}), "1000 \n");
+  EXPECT_EQ(told_with({{"GOMP_SPINCOUNT", "7"}}), "7 \n");
+  EXPECT_EQ(told_with({{"OMP_WAIT_POLICY", "active"}}), " active\n");
+}
+
 }  // namespace
 }  // namespace hone::tests
