@@ -18,7 +18,7 @@
 namespace hone::cli {
 namespace {
 
-struct Prepared {
+struct PreparedEval {
   TaskSpec task;
   Program program;
   Metric metric;
@@ -35,7 +35,7 @@ Split split_of(const std::string& name) {
   return Split::test;
 }
 
-Result<Prepared> prepare(const EvalFlags& flags) {
+Result<PreparedEval> prepare(const EvalFlags& flags) {
   Result<TaskSpec> read = task_from(flags.task);
   if (!read) return read.error();
   TaskSpec task = *std::move(read);
@@ -78,7 +78,7 @@ Result<Prepared> prepare(const EvalFlags& flags) {
   }
   Result<Examples> examples = load_split(task, split, signature);
   if (!examples) return examples.error();
-  return Prepared{.task = std::move(task),
+  return PreparedEval{.task = std::move(task),
                   .program = loaded->program,
                   .metric = *std::move(metric),
                   .examples = *std::move(examples),
@@ -115,7 +115,7 @@ int run_eval(const EvalFlags& flags) {
   const SystemClock clock;
   Progress progress(console, clock, flags.quiet);
   const StopOnSignal signals;
-  Result<Prepared> prepared = prepare(flags);
+  Result<PreparedEval> prepared = prepare(flags);
   if (!prepared) return fail(prepared.error());
 
   progress.phase("loading " + prepared->model.text);

@@ -65,7 +65,7 @@ Value::List missing_in(const Value& from, const Value& other) {
   return missing;
 }
 
-std::string one_line(const Value& value) {
+std::string entry_line(const Value& value) {
   std::string text = value.is_string() ? value.as_string() : value.to_json();
   std::replace(text.begin(), text.end(), '\n', ' ');
   return shorten(text, kShownExample);
@@ -84,8 +84,8 @@ std::string change_text(const ValueChange& change) {
   const Value::List fresh = missing_in(change.after, change.before);
   text += "  " + std::to_string(list_of(change.before).size()) + " demos before, " +
           std::to_string(list_of(change.after).size()) + " after\n";
-  for (const Value& demo : gone) text += "  - " + one_line(demo) + "\n";
-  for (const Value& demo : fresh) text += "  + " + one_line(demo) + "\n";
+  for (const Value& demo : gone) text += "  - " + entry_line(demo) + "\n";
+  for (const Value& demo : fresh) text += "  + " + entry_line(demo) + "\n";
   if (gone.empty() && fresh.empty()) text += "  the same demos in another order\n";
   return text;
 }
@@ -114,7 +114,7 @@ std::string examples_text(const Study& study, const StudyTrial& a, const StudyTr
     const std::size_t i = places[k];
     text += "  example " + std::to_string(i) + ": " + number_text(*a.scores[i]) + " -> " +
             number_text(*b.scores[i]);
-    if (i < study.examples.size()) text += "   " + one_line(study.examples[i]);
+    if (i < study.examples.size()) text += "   " + entry_line(study.examples[i]);
     text += "\n";
   }
   if (places.size() > kShownExamples)
@@ -140,8 +140,8 @@ std::string diff_text(const Study& study, const StudyTrial& a, const StudyTrial&
   const std::vector<ValueChange> changes = changes_between(study, a, b);
   for (const ValueChange& change : changes) text += change_text(change) + "\n";
   if (a.program != b.program)
-    text += "program\n  - " + (a.program.empty() ? "the student" : one_line(a.program)) + "\n  + " +
-            (b.program.empty() ? "the student" : one_line(b.program)) + "\n\n";
+    text += "program\n  - " + (a.program.empty() ? "the student" : entry_line(a.program)) + "\n  + " +
+            (b.program.empty() ? "the student" : entry_line(b.program)) + "\n\n";
   if (changes.empty() && a.program == b.program) text += "The same candidate.\n\n";
   const Scores scores = compare_scores(a, b);
   const auto number = [](const StudyTrial& trial) { return std::to_string(trial.number); };

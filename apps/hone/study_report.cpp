@@ -42,7 +42,7 @@ std::string count_text(std::size_t count) {
   return grouped(static_cast<long long>(count));
 }
 
-Value percentage(double score) {
+Value score_value(double score) {
   return std::round(score * 1000) / 10;
 }
 
@@ -84,7 +84,7 @@ Value trial_json(const Study& study, const StudyTrial& trial) {
     scores.push_back(score ? Value(*score) : Value());
   return Value::object({{"number", trial.number},
                         {"origin", trial.origin},
-                        {"score", percentage(trial.mean)},
+                        {"score", score_value(trial.mean)},
                         {"examples", trial.examples},
                         {"complete", trial.complete},
                         {"best", study.best() == &trial},
@@ -128,7 +128,7 @@ Value list_json(const std::filesystem::path& file, const Study& study) {
                         {"optimizer", study.identity.get("optimizer")},
                         {"metric", study.identity.get("metric")},
                         {"model", study.identity.get("model")},
-                        {"best", best ? percentage(best->mean) : Value()},
+                        {"best", best ? score_value(best->mean) : Value()},
                         {"best_trial", best ? Value(best->number) : Value()},
                         {"trial_count", study.trials.size()},
                         {"run_count", study.runs.size()},

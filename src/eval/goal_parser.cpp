@@ -18,7 +18,7 @@ constexpr std::size_t kMostNested = 50;  // parentheses and signs; more is no fo
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-bool is_digit(char c) {
+bool is_figure(char c) {
   return c >= '0' && c <= '9';
 }
 
@@ -89,7 +89,7 @@ class GoalParser {
   std::string name() {
     peek();
     std::string out;
-    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_])))
+    while (at_ < text_.size() && (is_letter(text_[at_]) || is_figure(text_[at_])))
       out += text_[at_++];
     return out;
   }
@@ -186,7 +186,7 @@ class GoalParser {
     double value = 0;
     const char* begin = text_.data() + at_;
     const char* end = text_.data() + text_.size();
-    const bool is_number = at_ < text_.size() && (is_digit(*begin) || *begin == '.');
+    const bool is_number = at_ < text_.size() && (is_figure(*begin) || *begin == '.');
     const auto [stop, fault] = std::from_chars(begin, end, value);
     if (!is_number || fault != std::errc() || !std::isfinite(value))
       return fail("expected a number or a quantity");

@@ -45,9 +45,9 @@ double best_of(Sampler& sampler, std::size_t trials) {
   return best;
 }
 
-class Check {
+class SamplerCheck {
  public:
-  Check(const SamplerMaker& make, const SamplerConformance& expected)
+  SamplerCheck(const SamplerMaker& make, const SamplerConformance& expected)
       : make_(&make), expected_(&expected) {}
 
   std::vector<std::string> run() {
@@ -159,7 +159,7 @@ class Check {
 
 std::vector<std::string> check_sampler(const SamplerMaker& make,
                                        const SamplerConformance& expected) {
-  return Check(make, expected).run();
+  return SamplerCheck(make, expected).run();
 }
 
 }  // namespace hone::testing

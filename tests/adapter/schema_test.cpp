@@ -18,21 +18,21 @@
 namespace hone {
 namespace {
 
-Type type(std::string_view text) {
+Type parsed_type(std::string_view text) {
   return parse_type(text).value();
 }
 
 TEST(JsonSchema, IsTheStrictSubset) {
-  EXPECT_EQ(json_schema(type("str")).to_json(), R"({"type": "string"})");
-  EXPECT_EQ(json_schema(type("int(0..10)").with_description("a mark")).to_json(),
+  EXPECT_EQ(json_schema(parsed_type("str")).to_json(), R"({"type": "string"})");
+  EXPECT_EQ(json_schema(parsed_type("int(0..10)").with_description("a mark")).to_json(),
             R"({"type": "integer", "minimum": 0, "maximum": 10, "description": "a mark"})");
-  EXPECT_EQ(json_schema(type("float(..1.5)")).to_json(), R"({"type": "number", "maximum": 1.5})");
-  EXPECT_EQ(json_schema(type("enum(a, b)")).to_json(), R"({"type": "string", "enum": ["a", "b"]})");
-  EXPECT_EQ(json_schema(type("optional[bool]")).to_json(),
+  EXPECT_EQ(json_schema(parsed_type("float(..1.5)")).to_json(), R"({"type": "number", "maximum": 1.5})");
+  EXPECT_EQ(json_schema(parsed_type("enum(a, b)")).to_json(), R"({"type": "string", "enum": ["a", "b"]})");
+  EXPECT_EQ(json_schema(parsed_type("optional[bool]")).to_json(),
             R"({"anyOf": [{"type": "boolean"}, {"type": "null"}]})");
-  EXPECT_EQ(json_schema(type("list[str](1..3)")).to_json(),
+  EXPECT_EQ(json_schema(parsed_type("list[str](1..3)")).to_json(),
             R"({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3})");
-  EXPECT_EQ(json_schema(type("{a: int, b: optional[str]}")).to_json(),
+  EXPECT_EQ(json_schema(parsed_type("{a: int, b: optional[str]}")).to_json(),
             R"({"type": "object", "properties": {"a": {"type": "integer"}, )"
             R"("b": {"anyOf": [{"type": "string"}, {"type": "null"}]}}, )"
             R"("required": ["a", "b"], "additionalProperties": false})");
@@ -153,17 +153,17 @@ TEST(Grammars, RealRangesKeepBothBounds) {
 
 TEST(Grammars, OpenEndedValuesEndWithTheTerminator) {
   Rng rng(8);
-  const internal::SlotGrammar number = internal::text_slot_grammar(type("int"), "\n");
+  const internal::SlotGrammar number = internal::text_slot_grammar(parsed_type("int"), "\n");
   EXPECT_FALSE(number.has_end);
   EXPECT_TRUE(testing::Gbnf(number.text).draw(rng).ends_with('\n'));
-  const internal::SlotGrammar list = internal::text_slot_grammar(type("list[int]"), "\n");
+  const internal::SlotGrammar list = internal::text_slot_grammar(parsed_type("list[int]"), "\n");
   EXPECT_TRUE(list.has_end);
   EXPECT_TRUE(testing::Gbnf(list.text).draw(rng).ends_with(']'));
 }
 
 TEST(Grammars, StringsAreBoundedInBytesOfAnyScript) {
   Rng rng(9);
-  const testing::Gbnf grammar(json_grammar(type("str(..5)")));
+  const testing::Gbnf grammar(json_grammar(parsed_type("str(..5)")));
   std::size_t longest = 0;
   for (int i = 0; i < 3000; ++i) {
     const std::string text = Value::parse_json(grammar.draw(rng)).value().as_string();

@@ -18,7 +18,7 @@ using testing_eval::json;
 using testing_eval::score;
 using testing_eval::score_of;
 
-Signature signature(const char* text) {
+Signature parsed(const char* text) {
   return Signature::parse(text).value();
 }
 
@@ -147,7 +147,7 @@ TEST(Metric, ANumberThatIsNoScoreIsAnError) {
 }
 
 TEST(MetricFromSpec, KnowsEveryNameAndAlias) {
-  const Signature one = signature("question -> answer");
+  const Signature one = parsed("question -> answer");
   EXPECT_EQ(metric_from_spec("exact_match:answer", one).value().name(), "exact_match:answer");
   EXPECT_EQ(metric_from_spec("exact_match", one).value().name(), "exact_match:answer");
   EXPECT_EQ(metric_from_spec("answer_exact_match", one).value().name(),
@@ -159,13 +159,13 @@ TEST(MetricFromSpec, KnowsEveryNameAndAlias) {
   EXPECT_EQ(metric_from_spec("judge:answer:is polite: very", one).value().name(), "judge:answer");
   EXPECT_EQ(metric_from_spec("judge:is polite", one).value().name(), "judge:answer");
   EXPECT_EQ(metric_from_spec("command:cat", one).value().name(), "command:cat");
-  const Signature passages = signature("question -> passages: list[str], answer");
+  const Signature passages = parsed("question -> passages: list[str], answer");
   EXPECT_EQ(metric_from_spec("answer_passage_match:gold:passages", passages).value().name(),
             "answer_passage_match:gold:passages");
 }
 
 TEST(MetricFromSpec, ToleranceOfNumeric) {
-  const Signature one = signature("question -> x");
+  const Signature one = parsed("question -> x");
   EXPECT_EQ(score_of(metric_from_spec("numeric:x:0.1", one).value(), 10, 10.5), 1);
   EXPECT_EQ(score_of(metric_from_spec("numeric", one).value(), 10, 10.5), 0);
   for (const char* bad : {"numeric:x:much", "numeric:x:-1", "numeric:x:nan", "numeric:x:"}) {
@@ -174,7 +174,7 @@ TEST(MetricFromSpec, ToleranceOfNumeric) {
 }
 
 TEST(MetricFromSpec, BadOnesSuggestNearNames) {
-  const Signature two = signature("text -> label, reason");
+  const Signature two = parsed("text -> label, reason");
   const auto message = [&](const char* spec) { return metric_from_spec(spec, two).error().text(); };
   EXPECT_THAT(message("exact_mach:label"),
               HasSubstr("there is no metric 'exact_mach'; did you mean exact_match"));
@@ -191,7 +191,7 @@ TEST(MetricFromSpec, BadOnesSuggestNearNames) {
 }
 
 TEST(MetricFromSpec, EveryListedNameIsKnown) {
-  const Signature one = signature("question -> answer");
+  const Signature one = parsed("question -> answer");
   for (const std::string& name : metric_names()) {
     const Result<Metric> metric = metric_from_spec(name + ":answer:answer", one);
     const std::string error = metric ? std::string() : metric.error().text();

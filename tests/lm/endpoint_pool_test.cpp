@@ -15,6 +15,7 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::HasSubstr;
+using tests::batch_of;
 using tests::chat_request;
 
 std::shared_ptr<ScriptedLm> named(const std::string& name) {
@@ -33,12 +34,6 @@ struct Flaky {
         return temporary("flaky", "connection refused");
       });
 };
-
-std::vector<LmRequest> batch_of(int count) {
-  std::vector<LmRequest> batch;
-  for (int i = 0; i < count; ++i) batch.push_back(chat_request(std::to_string(i)));
-  return batch;
-}
 
 TEST(EndpointPool, SpreadsABatchEvenlyAndKeepsItsOrder) {
   const auto a = named("a");

@@ -17,17 +17,12 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::ElementsAre;
+using tests::batch_of;
 using tests::chat_request;
 
 std::shared_ptr<ScriptedLm> yes() {
   return std::make_shared<ScriptedLm>(
       [](const LmRequest&) -> Result<std::string> { return "yes"; });
-}
-
-std::vector<LmRequest> batch_of(int count) {
-  std::vector<LmRequest> batch;
-  for (int i = 0; i < count; ++i) batch.push_back(chat_request(std::to_string(i)));
-  return batch;
 }
 
 TEST(RateLimitedLm, WaitsForItsTurnAfterTheBurst) {

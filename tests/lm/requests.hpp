@@ -43,6 +43,12 @@ inline LmRequest chat_request(const std::string& question) {
   return LmRequest{.prompt = chat_prompt(question), .reply = text_plan(), .settings = {}};
 }
 
+inline std::vector<LmRequest> batch_of(int count) {
+  std::vector<LmRequest> batch;
+  for (int i = 0; i < count; ++i) batch.push_back(chat_request(std::to_string(i)));
+  return batch;
+}
+
 inline LmRequest label_request(const std::string& text, std::vector<double> bias = {}) {
   return LmRequest{
       .prompt = running_prompt(text), .reply = label_plan(std::move(bias)), .settings = {}};

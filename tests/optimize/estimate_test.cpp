@@ -64,9 +64,9 @@ testing::PlantedTask lukewarm_task() {
 
 // As models count: every prompt has some tokens more than its text, which weigh most where it is
 // short, labels are scored and not generated, and what is generated takes its time.
-class CountingLm final : public Lm {
+class AskedLm final : public Lm {
  public:
-  explicit CountingLm(const Script& script) : inner_(script) {}
+  explicit AskedLm(const Script& script) : inner_(script) {}
   const LmInfo& info() const override { return inner_.info(); }
   std::size_t calls() const { return inner_.calls(); }
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
@@ -130,7 +130,7 @@ TEST_P(EstimateOfEvery, IsRightWithinAFifthWithoutRacing) {
   const bool is_drawn = is_gepa || GetParam() == "simba";
   EstimateOptions settings;
   settings.test = test_examples(20);
-  const CountingLm probed(planted.script);
+  const AskedLm probed(planted.script);
   if (is_gepa) {
     const ObservedLm watched(probed);
     settings.success =
@@ -143,7 +143,7 @@ TEST_P(EstimateOfEvery, IsRightWithinAFifthWithoutRacing) {
   EXPECT_LE(probed.calls() - before, settings.probes + settings.unknown_probes);
   EXPECT_EQ(expected.probe_calls, static_cast<std::int64_t>(probed.calls() - before));
 
-  const CountingLm lm(planted.script);
+  const AskedLm lm(planted.script);
   const Bill bill = bill_of(planted, lm, *optimizer, options, settings.test);
   const auto near = [&](auto guess, auto real, const std::string& what) {
     expect_near(static_cast<double>(guess), static_cast<double>(real), is_drawn, what);
@@ -155,13 +155,13 @@ TEST_P(EstimateOfEvery, IsRightWithinAFifthWithoutRacing) {
   near(expected.seconds, bill.usage.seconds, "seconds");
 }
 
-std::vector<std::string> names() {
+std::vector<std::string> optimizer_names() {
   std::vector<std::string> out;
   for (const OptimizerInfo& info : optimizers()) out.push_back(info.name);
   return out;
 }
 
-INSTANTIATE_TEST_SUITE_P(Optimizers, EstimateOfEvery, ::testing::ValuesIn(names()),
+INSTANTIATE_TEST_SUITE_P(Optimizers, EstimateOfEvery, ::testing::ValuesIn(optimizer_names()),
                          [](const auto& each) { return each.param; });
 
 TEST(Estimate, KeepsTheBudget) {

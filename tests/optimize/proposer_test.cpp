@@ -24,7 +24,7 @@ using ::testing::Not;
 using testing::planted_task;
 
 // Prompts that ask for a text of that name.
-std::vector<std::string> prompts_for(const ScriptedLm& lm, const std::string& field) {
+std::vector<std::string> prompts_of(const ScriptedLm& lm, const std::string& field) {
   std::vector<std::string> out;
   for (const LmRequest& request : lm.requests()) {
     for (const ReplyPart& part : request.reply->parts) {
@@ -63,7 +63,7 @@ TEST(Proposers, BoundEveryTextTheyAskFor) {
 
 TEST(Copro, ShowsScoredAttemptsBestLastAndWhereTheBestGoesWrong) {
   const std::vector<std::string> prompts =
-      prompts_for(run_planted("copro"), "proposed_instruction");
+      prompts_of(run_planted("copro"), "proposed_instruction");
   ASSERT_FALSE(prompts.empty());
   EXPECT_THAT(prompts.front(), Not(HasSubstr("score 20: ")));
   EXPECT_THAT(prompts.front(), HasSubstr("answer expected: {\"parity\""));
@@ -77,10 +77,10 @@ TEST(Copro, ShowsScoredAttemptsBestLastAndWhereTheBestGoesWrong) {
 
 TEST(Mipro, GroundsItsProposalsInDataProgramDemosAndTips) {
   const ScriptedLm lm = run_planted("mipro");
-  EXPECT_EQ(prompts_for(lm, "observations").size(), 4U);
-  EXPECT_EQ(prompts_for(lm, "summary").size(), 1U);
-  EXPECT_EQ(prompts_for(lm, "program_description").size(), 1U);
-  const std::vector<std::string> prompts = prompts_for(lm, "proposed_instruction");
+  EXPECT_EQ(prompts_of(lm, "observations").size(), 4U);
+  EXPECT_EQ(prompts_of(lm, "summary").size(), 1U);
+  EXPECT_EQ(prompts_of(lm, "program_description").size(), 1U);
+  const std::vector<std::string> prompts = prompts_of(lm, "proposed_instruction");
   ASSERT_EQ(prompts.size(), 8U);
   EXPECT_THAT(prompts.front(), AllOf(HasSubstr("Dataset Summary: Look at the last digit"),
                                      HasSubstr("Program Description: Look at the last digit"),
@@ -113,7 +113,7 @@ TEST(Mipro, SpendsMinibatchesBeforeFullEvaluations) {
 
 TEST(InferRules, InducesFromDifferentDrawsAndAppendsToTheInstruction) {
   const ScriptedLm lm = run_planted("infer_rules");
-  const std::vector<std::string> prompts = prompts_for(lm, "rules");
+  const std::vector<std::string> prompts = prompts_of(lm, "rules");
   EXPECT_EQ(std::set<std::string>(prompts.begin(), prompts.end()).size(), 10U);
   bool applied = false;
   for (const LmRequest& request : lm.requests()) {
@@ -125,7 +125,7 @@ TEST(InferRules, InducesFromDifferentDrawsAndAppendsToTheInstruction) {
 }
 
 TEST(Simba, AdvisesFromABetterAndAWorseRun) {
-  const std::vector<std::string> prompts = prompts_for(run_planted("simba"), "advice");
+  const std::vector<std::string> prompts = prompts_of(run_planted("simba"), "advice");
   ASSERT_FALSE(prompts.empty());
   EXPECT_THAT(prompts, Contains(AllOf(HasSubstr("Better Run: "), HasSubstr("Worse Run: "))));
 }
@@ -135,8 +135,8 @@ TEST(Proposers, AskTheProposersModelWhenThereIsOne) {
   SearchOptions options;
   options.proposer_lm = &proposer;
   const ScriptedLm lm = run_planted("copro", {}, options);
-  EXPECT_TRUE(prompts_for(lm, "proposed_instruction").empty());
-  EXPECT_EQ(prompts_for(proposer, "proposed_instruction").size(), 24U);
+  EXPECT_TRUE(prompts_of(lm, "proposed_instruction").empty());
+  EXPECT_EQ(prompts_of(proposer, "proposed_instruction").size(), 24U);
 }
 
 TEST(Proposers, AFailedProposalIsLeftOutAndTold) {

@@ -24,7 +24,7 @@ Examples places(const std::string& name) {
   return examples;
 }
 
-Program weather_program() {
+Program plain_weather_program() {
   PredictorOptions options;
   options.format = Format::completion;
   return Program::predict(
@@ -59,7 +59,7 @@ Candidate two_demos() {
 TEST(RunOff, SeesThroughTheBaselinesLuckOnValidationExamples) {
   const ScriptedLm lm = lucky_without_demos();
   const auto search =
-      Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
                    SearchOptions{})
           .value();
   ASSERT_DOUBLE_EQ(search->evaluate_baseline().value().mean, 0.8);
@@ -91,7 +91,7 @@ TEST(RunOff, AFallbacksLuckEndsNoRace) {
   for (int i = 0; i < 100; ++i) val.push_back(weather("check" + std::to_string(100 + i)));
   const auto trials_with = [&](bool fallback) {
     const auto search =
-        Search::make(weather_program(), {places("learn"), val, exact_match("sky")}, lm, {}).value();
+        Search::make(plain_weather_program(), {places("learn"), val, exact_match("sky")}, lm, {}).value();
     const std::vector<Proposal> proposals = {
         {Candidate().with("predict.calibration", "none"), "no demos", std::nullopt, fallback},
         {two_demos(), "demos"}};
@@ -106,7 +106,7 @@ TEST(RunOff, IsLeftOutWhereTheModelDoesNotScoreLabels) {
   script.reply = [](const LmRequest&) -> Result<std::string> { return std::string("Sky: clear"); };
   const ScriptedLm lm(std::move(script));
   const auto search =
-      Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
                    SearchOptions{})
           .value();
   ASSERT_TRUE(search->evaluate_baseline());
@@ -128,7 +128,7 @@ TEST(RunOff, TakesTheForemostThatTheBudgetReachesFor) {
     SearchOptions options;
     options.budget.lm_calls = calls;
     const auto search =
-        Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+        Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
                      options)
             .value();
     EXPECT_TRUE(search->evaluate_baseline());
@@ -153,7 +153,7 @@ TEST(RunOff, TakesNothingWhenTheBudgetIsSpentInIt) {
   SearchOptions options;
   options.budget.lm_calls = 2 * kExamples + 5;
   const auto search =
-      Search::make(weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
+      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
                    options)
           .value();
   ASSERT_TRUE(search->evaluate_baseline());
@@ -184,7 +184,7 @@ TEST(RunOff, IsBetweenThoseThatLuckMaySetApartAndTheBaseline) {
 }
 
 TEST(RunOff, ADemoShowsTheExampleWhoseInputsItHas) {
-  const Signature signature = weather_program().signature();
+  const Signature signature = plain_weather_program().signature();
   EXPECT_TRUE(shows(two_demos(), signature, weather("learn5")));
   EXPECT_FALSE(shows(two_demos(), signature, weather("learn1")));
   EXPECT_FALSE(shows(Candidate().with("predict.demos", Value()), signature, weather("learn5")));

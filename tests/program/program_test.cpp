@@ -11,20 +11,20 @@
 namespace hone {
 namespace {
 
-Signature signature_of_text(const char* text) {
+Signature signature_from(const char* text) {
   return Signature::parse(text).value();
 }
 
 Program two_steps() {
   return Program::pipeline(
-             {{"query", Predictor(signature_of_text("question -> query"))},
-              {"answer", Predictor(signature_of_text("question, query -> answer: int"),
+             {{"query", Predictor(signature_from("question -> query"))},
+              {"answer", Predictor(signature_from("question, query -> answer: int"),
                                    {.reasoning = Reasoning::chain_of_thought})}})
       .value();
 }
 
 TEST(Program, PredictHasOnePathAndRuns) {
-  const Program program = Program::predict(signature_of_text("q -> a"));
+  const Program program = Program::predict(signature_from("q -> a"));
   const ScriptedLm lm = ScriptedLm::in_turn({"[[ ## a ## ]]\nyes"});
   Call call(lm);
   EXPECT_EQ(program.run(call, Value::object({{"q", "x"}})).value().to_json(), R"({"a": "yes"})");
@@ -50,7 +50,7 @@ class Thrower final : public Module {
   }
 
  private:
-  Signature signature_ = signature_of_text("q -> a");
+  Signature signature_ = signature_from("q -> a");
 };
 
 TEST(Program, WhateverABodyThrowsIsAnError) {
@@ -82,7 +82,7 @@ TEST(ProgramPipeline, RefusesStepsThatDoNotFitTogether) {
     return program ? std::string() : program.error().message;
   };
   const auto step = [](const char* name, const char* signature) {
-    return PipelineStep{name, Predictor(signature_of_text(signature))};
+    return PipelineStep{name, Predictor(signature_from(signature))};
   };
   EXPECT_NE(fault({step("a", "q -> n: int"), step("b", "n: bool -> r")})
                 .find("step 'b' takes 'n' as bool, but the outputs of 'a' give it as int"),
@@ -100,8 +100,8 @@ TEST(ProgramPipeline, RefusesStepsThatDoNotFitTogether) {
 
 TEST(ProgramPipeline, TypesThatHoldTheOtherFit) {
   EXPECT_TRUE(
-      Program::pipeline({{"a", Predictor(signature_of_text("q -> n: int(0..9), l: enum(x, y)"))},
-                         {"b", Predictor(signature_of_text("n: float, l: str? -> r"))}}));
+      Program::pipeline({{"a", Predictor(signature_from("q -> n: int(0..9), l: enum(x, y)"))},
+                         {"b", Predictor(signature_from("n: float, l: str? -> r"))}}));
 }
 
 TEST(ProgramWith, ItsOwnCandidateGivesItBack) {
@@ -133,8 +133,8 @@ TEST(Program, StructureHashIsOfPathsAndFields) {
   const Program program = two_steps();
   EXPECT_EQ(program.structure_hash(),
             program.with(Candidate().with("query.format", "json")).value().structure_hash());
-  EXPECT_NE(Program::predict(signature_of_text("q -> a")).structure_hash(),
-            Program::predict(signature_of_text("q -> b")).structure_hash());
+  EXPECT_NE(Program::predict(signature_from("q -> a")).structure_hash(),
+            Program::predict(signature_from("q -> b")).structure_hash());
 }
 
 TEST(Program, DescribeNamesStepsAndInstructions) {
@@ -175,7 +175,7 @@ TEST(ProgramThreads, OneProgramServesManyAtOnce) {
 
 TEST(ProgramJson, ReadsBackTheSame) {
   for (const Program& program :
-       {two_steps(), Program::chain_of_thought(signature_of_text("q -> a: enum(x, y)"))}) {
+       {two_steps(), Program::chain_of_thought(signature_from("q -> a: enum(x, y)"))}) {
     const Program read = Program::from_json(program.to_json(), "program").value();
     EXPECT_EQ(read.to_json(), program.to_json());
     EXPECT_EQ(read.structure_hash(), program.structure_hash());

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "lm/local/token_order.hpp"
+
 namespace hone::local {
 namespace {
 
@@ -17,11 +19,6 @@ std::size_t tokens_within(const Tokenizer& tokenizer, const Tokens& tokens, std:
     ++count;
   }
   return count;
-}
-
-std::size_t common_prefix(const Tokens& a, const Tokens& b) {
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
-                                  a.begin());
 }
 
 struct BuildNode {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <llama.h>
 
+#include <cmath>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -48,6 +50,16 @@ inline Prompt text_prompt(const std::string& fixed, const std::string& rest) {
   Segments own;
   if (!rest.empty()) own.emplace_back(Role::text, rest);
   return Prompt(std::make_shared<const Segments>(std::move(segments)), std::move(own));
+}
+
+inline double log_probability(const std::vector<float>& logits, Token token) {
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(static_cast<double>(x));
+  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - std::log(sum);
+}
+
+inline LmReply answer(LocalLm::Impl& impl, LmRequest request) {
+  return impl.complete(std::vector<LmRequest>{std::move(request)}, {}).front().value();
 }
 
 // One sequence, one context, nothing shared: what every result of the engine is held against.

@@ -13,16 +13,6 @@ namespace {
 class ModelLabels : public ModelTest {};
 class ModelValues : public ModelTest {};
 
-double log_probability(const std::vector<float>& logits, Token token) {
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x));
-  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - std::log(sum);
-}
-
-LmReply answer(LocalLm::Impl& impl, LmRequest request) {
-  return impl.complete(std::vector<LmRequest>{std::move(request)}, {}).front().value();
-}
-
 TEST_F(ModelLabels, ScoresAreTheFullSoftmax) {
   NaiveDecoder naive(smollm2_path());
   auto impl = open(true);

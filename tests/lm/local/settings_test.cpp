@@ -18,16 +18,6 @@ using tests::TemporaryFolder;
 class ModelSettings : public ModelTest {};
 class ModelAdapter : public ModelTest {};
 
-double log_probability(const std::vector<float>& logits, Token token) {
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x));
-  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - std::log(sum);
-}
-
-LmReply answer(LocalLm::Impl& impl, LmRequest request) {
-  return impl.complete(std::vector<LmRequest>{std::move(request)}, {}).front().value();
-}
-
 LmRequest story(LmSettings settings, std::size_t tokens = 16,
                 std::vector<std::string> stop = {"never seen"}) {
   auto request = make_request(text_prompt("Once upon a time", " there was a red, red, red"),
