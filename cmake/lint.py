@@ -30,6 +30,20 @@ def cache_folder():
     return pathlib.Path(base) / "lint"
 
 
+def commands_by_file(build):
+    """How each file is compiled, those that are compiled together as if each were compiled by itself."""
+    entries = []
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        together = pathlib.Path(entry["file"])
+        if together.parent.name != "Unity":
+            entries.append(entry)
+            continue
+        for name in INCLUDE.findall(together.read_bytes()):
+            command = re.sub(r" -o \S+", "", entry["command"]).replace(entry["file"], name.decode())
+            entries.append({"directory": entry["directory"], "command": command, "file": name.decode()})
+    return entries
+
+
 class Fingerprints:
     """Hashes of sources together with what they include."""
 
@@ -77,8 +91,12 @@ def main():
     passed = cache_folder()
     passed.mkdir(parents=True, exist_ok=True)
     fingerprints = Fingerprints(build)
+    entries = commands_by_file(build)
+    commands = build / "lint"
+    commands.mkdir(exist_ok=True)
+    (commands / "compile_commands.json").write_text(json.dumps(entries, indent=1))
     pending, known = [], 0
-    for entry in json.loads((build / "compile_commands.json").read_text()):
+    for entry in entries:
         source = pathlib.Path(entry["file"])
         if not (source.is_relative_to(ROOT / "src") or source.is_relative_to(ROOT / "apps")):
             continue
@@ -91,7 +109,7 @@ def main():
     def check(item):
         source, mark = item
         start = time.monotonic()
-        result = subprocess.run([TOOL, "-p", str(build), "--quiet", *EXTRA, str(source)],
+        result = subprocess.run([TOOL, "-p", str(commands), "--quiet", *EXTRA, str(source)],
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if result.returncode == 0:
             mark.touch()
