@@ -79,12 +79,12 @@ Result<PreparedEval> prepare(const EvalFlags& flags) {
   Result<Examples> examples = load_split(task, split, signature);
   if (!examples) return examples.error();
   return PreparedEval{.task = std::move(task),
-                  .program = loaded->program,
-                  .metric = *std::move(metric),
-                  .examples = *std::move(examples),
-                  .model = *std::move(model),
-                  .named = *std::move(named),
-                  .embedder = *std::move(embedder)};
+                      .program = loaded->program,
+                      .metric = *std::move(metric),
+                      .examples = *std::move(examples),
+                      .model = *std::move(model),
+                      .named = *std::move(named),
+                      .embedder = *std::move(embedder)};
 }
 
 std::string results_text(const Examples& examples, const Evaluation& evaluation) {

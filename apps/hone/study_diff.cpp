@@ -140,8 +140,8 @@ std::string diff_text(const Study& study, const StudyTrial& a, const StudyTrial&
   const std::vector<ValueChange> changes = changes_between(study, a, b);
   for (const ValueChange& change : changes) text += change_text(change) + "\n";
   if (a.program != b.program)
-    text += "program\n  - " + (a.program.empty() ? "the student" : entry_line(a.program)) + "\n  + " +
-            (b.program.empty() ? "the student" : entry_line(b.program)) + "\n\n";
+    text += "program\n  - " + (a.program.empty() ? "the student" : entry_line(a.program)) +
+            "\n  + " + (b.program.empty() ? "the student" : entry_line(b.program)) + "\n\n";
   if (changes.empty() && a.program == b.program) text += "The same candidate.\n\n";
   const Scores scores = compare_scores(a, b);
   const auto number = [](const StudyTrial& trial) { return std::to_string(trial.number); };

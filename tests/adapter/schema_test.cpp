@@ -26,8 +26,10 @@ TEST(JsonSchema, IsTheStrictSubset) {
   EXPECT_EQ(json_schema(parsed_type("str")).to_json(), R"({"type": "string"})");
   EXPECT_EQ(json_schema(parsed_type("int(0..10)").with_description("a mark")).to_json(),
             R"({"type": "integer", "minimum": 0, "maximum": 10, "description": "a mark"})");
-  EXPECT_EQ(json_schema(parsed_type("float(..1.5)")).to_json(), R"({"type": "number", "maximum": 1.5})");
-  EXPECT_EQ(json_schema(parsed_type("enum(a, b)")).to_json(), R"({"type": "string", "enum": ["a", "b"]})");
+  EXPECT_EQ(json_schema(parsed_type("float(..1.5)")).to_json(),
+            R"({"type": "number", "maximum": 1.5})");
+  EXPECT_EQ(json_schema(parsed_type("enum(a, b)")).to_json(),
+            R"({"type": "string", "enum": ["a", "b"]})");
   EXPECT_EQ(json_schema(parsed_type("optional[bool]")).to_json(),
             R"({"anyOf": [{"type": "boolean"}, {"type": "null"}]})");
   EXPECT_EQ(json_schema(parsed_type("list[str](1..3)")).to_json(),

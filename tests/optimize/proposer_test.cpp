@@ -62,8 +62,7 @@ TEST(Proposers, BoundEveryTextTheyAskFor) {
 }
 
 TEST(Copro, ShowsScoredAttemptsBestLastAndWhereTheBestGoesWrong) {
-  const std::vector<std::string> prompts =
-      prompts_of(run_planted("copro"), "proposed_instruction");
+  const std::vector<std::string> prompts = prompts_of(run_planted("copro"), "proposed_instruction");
   ASSERT_FALSE(prompts.empty());
   EXPECT_THAT(prompts.front(), Not(HasSubstr("score 20: ")));
   EXPECT_THAT(prompts.front(), HasSubstr("answer expected: {\"parity\""));

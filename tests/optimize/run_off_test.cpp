@@ -59,8 +59,8 @@ Candidate two_demos() {
 TEST(RunOff, SeesThroughTheBaselinesLuckOnValidationExamples) {
   const ScriptedLm lm = lucky_without_demos();
   const auto search =
-      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
-                   SearchOptions{})
+      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")},
+                   lm, SearchOptions{})
           .value();
   ASSERT_DOUBLE_EQ(search->evaluate_baseline().value().mean, 0.8);
   ASSERT_DOUBLE_EQ(search->evaluate(two_demos(), "demos").value().mean, 0.7);
@@ -91,7 +91,8 @@ TEST(RunOff, AFallbacksLuckEndsNoRace) {
   for (int i = 0; i < 100; ++i) val.push_back(weather("check" + std::to_string(100 + i)));
   const auto trials_with = [&](bool fallback) {
     const auto search =
-        Search::make(plain_weather_program(), {places("learn"), val, exact_match("sky")}, lm, {}).value();
+        Search::make(plain_weather_program(), {places("learn"), val, exact_match("sky")}, lm, {})
+            .value();
     const std::vector<Proposal> proposals = {
         {Candidate().with("predict.calibration", "none"), "no demos", std::nullopt, fallback},
         {two_demos(), "demos"}};
@@ -106,8 +107,8 @@ TEST(RunOff, IsLeftOutWhereTheModelDoesNotScoreLabels) {
   script.reply = [](const LmRequest&) -> Result<std::string> { return std::string("Sky: clear"); };
   const ScriptedLm lm(std::move(script));
   const auto search =
-      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
-                   SearchOptions{})
+      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")},
+                   lm, SearchOptions{})
           .value();
   ASSERT_TRUE(search->evaluate_baseline());
   ASSERT_TRUE(search->evaluate(two_demos(), "demos"));
@@ -128,8 +129,8 @@ TEST(RunOff, TakesTheForemostThatTheBudgetReachesFor) {
     SearchOptions options;
     options.budget.lm_calls = calls;
     const auto search =
-        Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
-                     options)
+        Search::make(plain_weather_program(),
+                     {places("learn"), places("check"), exact_match("sky")}, lm, options)
             .value();
     EXPECT_TRUE(search->evaluate_baseline());
     EXPECT_TRUE(search->evaluate(one_demo("learn1"), "as good"));
@@ -153,8 +154,8 @@ TEST(RunOff, TakesNothingWhenTheBudgetIsSpentInIt) {
   SearchOptions options;
   options.budget.lm_calls = 2 * kExamples + 5;
   const auto search =
-      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")}, lm,
-                   options)
+      Search::make(plain_weather_program(), {places("learn"), places("check"), exact_match("sky")},
+                   lm, options)
           .value();
   ASSERT_TRUE(search->evaluate_baseline());
   ASSERT_TRUE(search->evaluate(two_demos(), "demos"));

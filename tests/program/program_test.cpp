@@ -16,10 +16,9 @@ Signature signature_from(const char* text) {
 }
 
 Program two_steps() {
-  return Program::pipeline(
-             {{"query", Predictor(signature_from("question -> query"))},
-              {"answer", Predictor(signature_from("question, query -> answer: int"),
-                                   {.reasoning = Reasoning::chain_of_thought})}})
+  return Program::pipeline({{"query", Predictor(signature_from("question -> query"))},
+                            {"answer", Predictor(signature_from("question, query -> answer: int"),
+                                                 {.reasoning = Reasoning::chain_of_thought})}})
       .value();
 }
 
