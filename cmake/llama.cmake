@@ -11,6 +11,9 @@ function(hone_tune_llama)
   endforeach()
   set_source_files_properties(${tokens} "${PROJECT_SOURCE_DIR}/src/unicode.cpp" TARGET_DIRECTORY llama
                               PROPERTIES COMPILE_OPTIONS -O2 SKIP_UNITY_BUILD_INCLUSION ON)
+  # It has a function of the name of another file's.
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/src/llama-kv-cache-dsv4.cpp" TARGET_DIRECTORY llama
+                              PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   # Of ggml: reading files, and graphs over several devices.
   foreach(name gguf ggml-backend-meta ggml-opt ggml-backend-reg ggml-backend-dl)
     foreach(target ggml-base ggml)
