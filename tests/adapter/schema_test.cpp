@@ -80,7 +80,7 @@ const char* const kTypes[] = {"str",
 TEST(Grammars, MatchOnlyWhatCoercionReads) {
   Rng rng(3);
   for (const char* text : kTypes) {
-    const Type of = type(text);
+    const Type of = parsed_type(text);
     const testing::Gbnf json(json_grammar(of));
     const testing::Gbnf plain(text_grammar(of));
     const std::size_t json_bytes = internal::json_slot_grammar(of, {}).max_bytes;
