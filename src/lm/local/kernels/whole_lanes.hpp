@@ -36,9 +36,8 @@ inline __m256i four_of(std::uint32_t quad) {
 }
 #endif
 
-// start + the products of 32 weights of each row with the 32 numbers of a token (signed bytes, not
-// -128). They lie side by side: where each is a cache line away from the next, loads wait for each
-// other.
+// start + the products of 32 weights of each row with the 32 numbers of a token, which lie side by
+// side (signed bytes, not -128).
 template <WeightBytes kBytes>
 inline WholeLanes sum_products(const BlockQuads& weights, const std::uint32_t* token,
                                std::int32_t start) {
