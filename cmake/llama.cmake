@@ -21,5 +21,8 @@ function(hone_tune_llama)
                                   PROPERTIES COMPILE_OPTIONS -O1)
     endforeach()
   endforeach()
+  # GCC before 14 thinks that loading a tile configuration reads eight of its bytes, and leaves out the stores of the others.
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/ggml/src/ggml-cpu/amx/mmq.cpp" TARGET_DIRECTORY ggml-cpu
+                              PROPERTIES COMPILE_OPTIONS "-include;${CMAKE_CURRENT_FUNCTION_LIST_DIR}/tile_config.hpp")
 endfunction()
 cmake_language(DEFER CALL hone_tune_llama)

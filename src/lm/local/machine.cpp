@@ -61,7 +61,7 @@ namespace local {
 namespace {
 
 // Goes up when the engine changes so much that what was measured before says nothing any more.
-constexpr const char* kEngine = "engine 5";
+constexpr const char* kEngine = "engine 6";
 
 std::filesystem::path tuning_path(const std::filesystem::path& folder, const std::string& content) {
   const Hash key = hash_of(content + "\n" + machine_name() + "\n" + kEngine);

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "lm/local/kernels/matrix_registers.hpp"
 #include "lm/local/kernels/whole_lanes.hpp"
 
 namespace hone::local {
@@ -14,6 +15,7 @@ namespace {
 
 static_assert(QuantizedProduct::kGroup % kLanes == 0);
 static_assert(QuantizedProduct::kBlock == 4 * kBlockQuads);
+static_assert(!kHasMatrixRegisters || QuantizedProduct::kGroup == kLanes);
 
 constexpr std::size_t kBlockLanes = QuantizedProduct::kBlock / kLanes;
 constexpr std::size_t kScaleBytes = 2;
@@ -21,6 +23,9 @@ constexpr float kLeastTop = 1e-30F;
 
 // Of a packed tile, by block: the quads of every token, what makes up for unsigned weights, scales.
 constexpr std::size_t kWordsOfBlock = kBlockQuads + 2;
+
+// Fewer tokens take as long in matrix registers as sixteen.
+constexpr std::size_t kLeastForRegisters = 16;
 
 // One block of kLanes rows: quad q of row r in lane r, as bytes that lie `kZero` too high.
 struct Weights {
@@ -50,9 +55,24 @@ struct Q4 {
   }
 };
 
-struct Q8 {
+// As signed bytes, which matrix registers multiply as well.
+struct SignedQ4 {
+  static constexpr std::size_t kBytes = Q4::kBytes;
+  static constexpr WeightBytes kWeightBytes = WeightBytes::signed_bytes;
+  static Weights read(const std::byte* block, std::size_t stride) {
+    Weights weights = Q4::read(block, stride);
+    for (QuadLanes& quad : weights.quads) {
+      quad = std::bit_cast<QuadLanes>(std::bit_cast<ByteLanes>(quad) -
+                                      static_cast<std::int8_t>(Q4::kZero));
+    }
+    return weights;
+  }
+};
+
+template <WeightBytes kBytesOfWeights>
+struct EightBits {
   static constexpr std::size_t kBytes = kScaleBytes + QuantizedProduct::kBlock;
-  static constexpr WeightBytes kWeightBytes = kWholeWeights;
+  static constexpr WeightBytes kWeightBytes = kBytesOfWeights;
   static constexpr std::int32_t kZero = kWeightBytes == WeightBytes::signed_bytes ? 0 : 128;
   static Weights read(const std::byte* block, std::size_t stride) {
     Weights weights{.quads = {}, .scales = read_scales(block, stride)};
@@ -64,10 +84,13 @@ struct Q8 {
     return weights;
   }
 };
+using Q8 = EightBits<kWholeWeights>;
+using SignedQ8 = EightBits<WeightBytes::signed_bytes>;
 
 template <typename Format>
 class Unpacked {
  public:
+  static constexpr bool kInRegisters = false;
   static constexpr WeightBytes kWeightBytes = Format::kWeightBytes;
 
   Unpacked(const std::byte* rows, std::size_t stride) : rows_(rows), stride_(stride) {}
@@ -80,9 +103,10 @@ class Unpacked {
   std::size_t stride_;
 };
 
-template <typename Format>
+template <typename Format, bool kMatrixRegisters>
 class Ready {
  public:
+  static constexpr bool kInRegisters = kMatrixRegisters;
   static constexpr WeightBytes kWeightBytes = Format::kWeightBytes;
 
   explicit Ready(const Weights* weights) : weights_(weights) {}
@@ -92,23 +116,75 @@ class Ready {
   const Weights* weights_;
 };
 
+// A block of a packed tile.
+template <std::size_t kTokens>
+class PackedBlock {
+ public:
+  PackedBlock(const std::byte* tile, std::size_t block)
+      : words_(reinterpret_cast<const std::uint32_t*>(tile) + block * kWordsOfBlock * kTokens) {}
+  const std::uint32_t* quads() const { return words_; }
+  const std::int32_t* zeros() const {
+    return reinterpret_cast<const std::int32_t*>(words_ + kBlockQuads * kTokens);
+  }
+  const float* scales() const { return reinterpret_cast<const float*>(zeros() + kTokens); }
+
+ private:
+  const std::uint32_t* words_;
+};
+
 // Adds the products of kLanes rows with `kTokens` tokens; weights_of(i) gives block i.
 template <std::size_t kTokens, typename Blocks>
 inline void multiply_tile(const Blocks& weights_of, std::size_t blocks, const std::byte* tile,
                           std::array<Lanes, kTokens>& sums) {
   for (std::size_t block = 0; block < blocks; ++block) {
     const Weights& weights = weights_of(block);
-    const std::byte* words = tile + block * kWordsOfBlock * kTokens * sizeof(std::uint32_t);
-    const auto* quads = reinterpret_cast<const std::uint32_t*>(words);
-    const auto* zeros = reinterpret_cast<const std::int32_t*>(quads + kBlockQuads * kTokens);
-    const auto* scales = reinterpret_cast<const float*>(zeros + kTokens);
+    const PackedBlock<kTokens> packed(tile, block);
 #pragma GCC unroll 16
     for (std::size_t token = 0; token < kTokens; ++token) {
       const WholeLanes sum = sum_products<Blocks::kWeightBytes>(
-          weights.quads, quads + token * kBlockQuads, zeros[token]);
-      sums[token] = multiply_add(to_single(sum), weights.scales * scales[token], sums[token]);
+          weights.quads, packed.quads() + token * kBlockQuads, packed.zeros()[token]);
+      sums[token] =
+          multiply_add(to_single(sum), weights.scales * packed.scales()[token], sums[token]);
     }
   }
+}
+
+// The same by matrix registers: the same whole numbers, so that the results are equal bit for bit.
+template <std::size_t kTokens, typename Blocks>
+inline void multiply_in_registers(const Blocks& weights_of, std::size_t blocks,
+                                  const std::byte* tile, std::array<Lanes, kTokens>& sums) {
+  std::array<BlockSums<kTokens>, 2> products;
+  // Not the caller's: they are to stay in vector registers.
+  std::array<Lanes, kTokens> totals{};
+  const auto add = [&](std::size_t block,
+                       const BlockSums<kTokens>& of_block) __attribute__((always_inline)) {
+    const PackedBlock<kTokens> packed(tile, block);
+    const Lanes scales = weights_of(block).scales;
+#pragma GCC unroll 16
+    for (std::size_t token = 0; token < kTokens; ++token) {
+      totals[token] = multiply_add(to_single(of_block.of_token[token]),
+                                   scales * packed.scales()[token], totals[token]);
+    }
+  };
+  const auto multiply = [&]<std::size_t kSet>(std::integral_constant<std::size_t, kSet>,
+                                              std::size_t block) __attribute__((always_inline)) {
+    block_products<kSet>(weights_of(block).quads, PackedBlock<kTokens>(tile, block).quads(),
+                         products[kSet]);
+  };
+  constexpr std::integral_constant<std::size_t, 0> kEven;
+  constexpr std::integral_constant<std::size_t, 1> kOdd;
+  std::size_t block = 0;
+  for (; block + 1 < blocks; block += 2) {
+    multiply(kEven, block);
+    multiply(kOdd, block + 1);
+    add(block, products[kEven]);
+    add(block + 1, products[kOdd]);
+  }
+  if (block < blocks) {
+    multiply(kEven, block);
+    add(block, products[kEven]);
+  }
+  sums = totals;
 }
 
 struct Tile {
@@ -120,8 +196,13 @@ struct Tile {
 template <std::size_t kTokens, typename Blocks>
 void finish_tile(const QuantizedProduct& product, std::size_t row, const Tile& tile,
                  const Blocks& weights_of) {
+  const std::size_t blocks = product.columns / QuantizedProduct::kBlock;
   std::array<Lanes, kTokens> sums{};
-  multiply_tile<kTokens>(weights_of, product.columns / QuantizedProduct::kBlock, tile.packed, sums);
+  if constexpr (Blocks::kInRegisters) {
+    multiply_in_registers<kTokens>(weights_of, blocks, tile.packed, sums);
+  } else {
+    multiply_tile<kTokens>(weights_of, blocks, tile.packed, sums);
+  }
 #pragma GCC unroll 16
   for (std::size_t token = 0; token < kTokens; ++token)
     store(product.out.row(tile.first + token) + row, sums[token]);
@@ -142,24 +223,57 @@ std::size_t tile_bytes(std::size_t tokens, std::size_t columns) {
   return columns / QuantizedProduct::kBlock * kWordsOfBlock * tokens * sizeof(std::uint32_t);
 }
 
-template <typename Format>
-void multiply_rows(const QuantizedProduct& product, std::size_t row, const std::byte* packed,
-                   std::byte* scratch) {
+Tile tile_at(const QuantizedProduct& product, const std::byte* packed, std::size_t tile) {
   constexpr std::size_t kTile = QuantizedProduct::kTile;
-  const std::size_t tiles = product.tiles();
-  const auto tile_at = [&](std::size_t tile) {
-    return Tile{packed + tile * tile_bytes(kTile, product.columns), tile * kTile,
-                std::min(kTile, product.tokens - tile * kTile)};
-  };
+  return {packed + tile * tile_bytes(kTile, product.columns), tile * kTile,
+          std::min(kTile, product.tokens - tile * kTile)};
+}
+
+template <typename Format>
+const Weights* unpack(const QuantizedProduct& product, std::size_t row, std::byte* scratch) {
   const Unpacked<Format> weights_of(product.weights + row * product.weight_stride,
                                     product.weight_stride);
-  if (tiles == 1) return multiply_any(product, row, tile_at(0), weights_of);
-
   auto* ready = reinterpret_cast<Weights*>(scratch);
   for (std::size_t block = 0; block < product.columns / QuantizedProduct::kBlock; ++block)
     ready[block] = weights_of(block);
+  return ready;
+}
+
+template <typename Format>
+void multiply_rows(const QuantizedProduct& product, std::size_t row, const std::byte* packed,
+                   std::byte* scratch) {
+  const std::size_t tiles = product.tiles();
+  if (tiles == 1) {
+    const Unpacked<Format> weights_of(product.weights + row * product.weight_stride,
+                                      product.weight_stride);
+    return multiply_any(product, row, tile_at(product, packed, 0), weights_of);
+  }
+  const Ready<Format, false> weights_of(unpack<Format>(product, row, scratch));
   for (std::size_t tile = 0; tile < tiles; ++tile)
-    multiply_any(product, row, tile_at(tile), Ready<Format>(ready));
+    multiply_any(product, row, tile_at(product, packed, tile), weights_of);
+}
+
+template <typename SignedFormat>
+void multiply_rows_in_registers(const QuantizedProduct& product, std::size_t row,
+                                const std::byte* packed, std::byte* scratch) {
+  const Ready<SignedFormat, true> weights_of(unpack<SignedFormat>(product, row, scratch));
+  configure_matrix_registers(QuantizedProduct::kTile);
+  for (std::size_t i = 0; i < product.tiles(); ++i) {
+    const Tile tile = tile_at(product, packed, i);
+    if (tile.tokens < QuantizedProduct::kTile) configure_matrix_registers(tile.tokens);
+    multiply_any(product, row, tile, weights_of);
+    if (tile.tokens < QuantizedProduct::kTile) configure_matrix_registers(QuantizedProduct::kTile);
+  }
+}
+
+bool uses_matrix_registers(const QuantizedProduct& product) {
+  return kHasMatrixRegisters && product.tokens >= kLeastForRegisters && may_use_matrix_registers();
+}
+
+// What is to be taken off for weights that lie too high.
+std::int32_t zero_of(const QuantizedProduct& product) {
+  if (uses_matrix_registers(product)) return 0;
+  return product.type == WeightType::q4_0 ? Q4::kZero : Q8::kZero;
 }
 
 inline Lanes magnitude(Lanes lanes) {
@@ -177,11 +291,7 @@ inline bool is_nan_among(const std::array<Lanes, kBlockLanes>& numbers) {
 }  // namespace
 
 bool QuantizedProduct::is_worth_it() {
-#if defined(__AMX_INT8__)
-  return false;
-#else
   return kInstructions != Instructions::other;
-#endif
 }
 
 std::size_t QuantizedProduct::packed_bytes() const {
@@ -189,13 +299,14 @@ std::size_t QuantizedProduct::packed_bytes() const {
 }
 
 std::size_t QuantizedProduct::scratch_bytes() const {
-  return tiles() == 1 ? 0 : columns / kBlock * sizeof(Weights);
+  const bool is_unpacked = tiles() > 1 || uses_matrix_registers(*this);
+  return is_unpacked ? columns / kBlock * sizeof(Weights) : 0;
 }
 
 void QuantizedProduct::pack(std::size_t tile, std::byte* packed) const {
   const std::size_t first = tile * kTile;
   const std::size_t count = std::min(kTile, tokens - first);
-  const std::int32_t zero = type == WeightType::q4_0 ? Q4::kZero : Q8::kZero;
+  const std::int32_t zero = zero_of(*this);
   std::byte* const to = packed + tile * tile_bytes(kTile, columns);
   for (std::size_t token = 0; token < count; ++token) {
     const float* numbers = in.row(first + token);
@@ -228,13 +339,17 @@ void QuantizedProduct::pack(std::size_t tile, std::byte* packed) const {
 
 void QuantizedProduct::multiply(std::size_t group, const std::byte* packed,
                                 std::byte* scratch) const {
-  for (std::size_t row = group * kGroup; row < (group + 1) * kGroup; row += kLanes) {
-    if (type == WeightType::q4_0) {
-      multiply_rows<Q4>(*this, row, packed, scratch);
-    } else {
-      multiply_rows<Q8>(*this, row, packed, scratch);
+  const bool is_q4 = type == WeightType::q4_0;
+  if constexpr (kHasMatrixRegisters) {
+    if (uses_matrix_registers(*this)) {
+      const auto multiply =
+          is_q4 ? multiply_rows_in_registers<SignedQ4> : multiply_rows_in_registers<SignedQ8>;
+      return multiply(*this, group * kGroup, packed, scratch);
     }
   }
+  const auto multiply = is_q4 ? multiply_rows<Q4> : multiply_rows<Q8>;
+  for (std::size_t row = group * kGroup; row < (group + 1) * kGroup; row += kLanes)
+    multiply(*this, row, packed, scratch);
 }
 
 }  // namespace hone::local

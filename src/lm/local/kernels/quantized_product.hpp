@@ -20,6 +20,8 @@ struct TokenRows {
   std::size_t stride_1 = 0, stride_2 = 0, stride_3 = 0;  // bytes
 
   float* row(std::size_t token) const {
+    // Nearly always: divisions take longer than a short product.
+    if (token < count_1) return reinterpret_cast<float*>(first + token * stride_1);
     const std::size_t outer = token / count_1;
     return reinterpret_cast<float*>(first + token % count_1 * stride_1 +
                                     outer % count_2 * stride_2 + outer / count_2 * stride_3);
@@ -42,8 +44,8 @@ class QuantizedProduct {
   static constexpr std::size_t kGroup = 16;  // rows are a multiple of it
   static constexpr std::size_t kTile = 16;   // tokens, but for the last tile
 
-  // Whether it is faster than a general kernel on this processor: with AVX-512 VNNI and with AVX2,
-  // unless there are matrix registers (AMX), which llama.cpp uses.
+  // Whether it is faster than a general kernel on this processor: with AVX-512 VNNI, with matrix
+  // registers (AMX) besides, and with AVX2.
   static bool is_worth_it();
 
   WeightType type = WeightType::q4_0;

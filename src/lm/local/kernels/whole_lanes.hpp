@@ -13,6 +13,7 @@
 namespace hone::local {
 
 using QuadLanes = BitLanes;  // four bytes a lane
+using ByteLanes [[gnu::vector_size(4 * kLanes)]] = std::int8_t;
 
 // Eight quads of a block of weights, each lane a row.
 constexpr std::size_t kBlockQuads = 8;
