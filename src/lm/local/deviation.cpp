@@ -10,7 +10,7 @@
 #include "hone/lm/local.hpp"
 
 #include "lm/local/local_impl.hpp"
-#include "lm/local/rows.hpp"
+#include "lm/local/kernels/rows.hpp"
 
 namespace hone {
 namespace {

@@ -7,7 +7,7 @@
 #include "hone/base/text.hpp"
 #include "hone/lm/label_choice.hpp"
 
-#include "lm/local/rows.hpp"
+#include "lm/local/kernels/rows.hpp"
 
 namespace hone::local {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "lm/local/rows.hpp"
+#include "lm/local/kernels/rows.hpp"
 
 namespace hone::local {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "lm/local/model_fixture.hpp"
 #include "lm/local/random_trie.hpp"
-#include "lm/local/rows.hpp"
+#include "lm/local/kernels/rows.hpp"
 #include "lm/temporary_folder.hpp"
 
 namespace hone::local {

@@ -6,7 +6,7 @@
 
 #include "lm/local/kernels/quantized_product.hpp"
 #include "lm/local/model_fixture.hpp"
-#include "lm/local/rows.hpp"
+#include "lm/local/kernels/rows.hpp"
 #include "lm/temporary_folder.hpp"
 
 namespace hone::local {

@@ -5,7 +5,7 @@
 #include "hone/base/text.hpp"
 
 #include "lm/local/model_fixture.hpp"
-#include "lm/local/rows.hpp"
+#include "lm/local/kernels/rows.hpp"
 
 namespace hone::local {
 namespace {

@@ -1,4 +1,4 @@
-#include "lm/local/rows.hpp"
+#include "lm/local/kernels/rows.hpp"
 
 #include <gtest/gtest.h>
 
