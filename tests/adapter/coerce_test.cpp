@@ -9,12 +9,10 @@
 #include "hone/base/rng.hpp"
 #include "hone/core/signature.hpp"
 
+#include "core/parsed.hpp"
+
 namespace hone {
 namespace {
-
-Type type(std::string_view text) {
-  return parse_type(text).value();
-}
 
 struct Case {
   std::string type;
@@ -30,7 +28,7 @@ class CoerceText : public ::testing::TestWithParam<Case> {};
 
 TEST_P(CoerceText, ReadsWhatIsMeant) {
   const Case& one = GetParam();
-  EXPECT_EQ(shown(coerce(type(one.type), std::string_view(one.text), "x")), one.json)
+  EXPECT_EQ(shown(coerce(parsed_type(one.type), std::string_view(one.text), "x")), one.json)
       << one.type << " from: " << one.text;
 }
 
@@ -130,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(CoerceValue, TakesTheNearestReading) {
   const auto read = [](std::string_view of, const Value& value) {
-    return shown(coerce(type(of), value, "x"));
+    return shown(coerce(parsed_type(of), value, "x"));
   };
   EXPECT_EQ(read("int", "3"), "3");
   EXPECT_EQ(read("int", 3.0), "3");
@@ -197,9 +195,9 @@ TEST(RepairJson, EndsOnAnyBytes) {
     }
     for (const char* of :
          {"int", "bool", "enum(a, b)", "list[str]", "optional[float]", "{a: int, b: list[str]}"}) {
-      const Result<Value> read = coerce(type(of), std::string_view(text), "x");
+      const Result<Value> read = coerce(parsed_type(of), std::string_view(text), "x");
       if (read) {
-        EXPECT_TRUE(type(of).check(*read, "x")) << of << " from " << text;
+        EXPECT_TRUE(parsed_type(of).check(*read, "x")) << of << " from " << text;
       }
       if (!read) {
         EXPECT_FALSE(read.error().message.empty());

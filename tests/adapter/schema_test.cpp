@@ -14,13 +14,10 @@
 #include "adapter/gbnf.hpp"
 #include "adapter/grammar.hpp"
 #include "adapter/number_grammar.hpp"
+#include "core/parsed.hpp"
 
 namespace hone {
 namespace {
-
-Type parsed_type(std::string_view text) {
-  return parse_type(text).value();
-}
 
 TEST(JsonSchema, IsTheStrictSubset) {
   EXPECT_EQ(json_schema(parsed_type("str")).to_json(), R"({"type": "string"})");

@@ -8,20 +8,18 @@
 
 #include "hone/testing/scripted_lm.hpp"
 
+#include "core/parsed.hpp"
+
 namespace hone {
 namespace {
 
 using ::testing::HasSubstr;
 
-Signature signature(const char* text) {
-  return Signature::parse(text).value();
-}
-
 Program classifier(Calibration calibration, const char* fields = "text -> label: enum(good, bad)") {
   PredictorOptions options;
   options.format = Format::completion;
   options.calibration = calibration;
-  return Program::predict(signature(fields), options);
+  return Program::predict(parsed(fields), options);
 }
 
 Examples texts(std::initializer_list<const char*> items) {
@@ -101,9 +99,9 @@ TEST(LearnLabelBias, EveryPredictorOfAPipelineHasItsOwn) {
   PredictorOptions options;
   options.format = Format::completion;
   options.calibration = Calibration::batch;
-  const Predictor first(signature("text -> topic: enum(a, b)"), options);
+  const Predictor first(parsed("text -> topic: enum(a, b)"), options);
   options.calibration = Calibration::none;
-  const Predictor second(signature("topic: enum(a, b) -> label: enum(c, d)"), options);
+  const Predictor second(parsed("topic: enum(a, b) -> label: enum(c, d)"), options);
   const Program program = Program::pipeline({{"topic", first}, {"label", second}}).value();
   const ScriptedLm lm = leaning();
   const Candidate learned = learn_label_bias(program, texts({"alpha"}), Evaluator(lm)).value();

@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/parsed.hpp"
 #include "eval/outcome_fixture.hpp"
 
 namespace hone {
@@ -17,10 +18,6 @@ using testing_eval::ask;
 using testing_eval::json;
 using testing_eval::score;
 using testing_eval::score_of;
-
-Signature parsed(const char* text) {
-  return Signature::parse(text).value();
-}
 
 TEST(SquadNormalize, DropsCasePunctuationArticlesAndExtraSpace) {
   EXPECT_EQ(squad_normalize("  The Quick,  (brown) fox!\n"), "quick brown fox");

@@ -6,23 +6,20 @@
 #include "hone/program/saved_program.hpp"
 #include "hone/testing/scripted_lm.hpp"
 
+#include "core/parsed.hpp"
+
 namespace hone {
 namespace {
 
-Signature signature_of_text(const char* text) {
-  return Signature::parse(text).value();
-}
-
 Program three_structures() {
-  const Signature signature = signature_of_text("question -> answer");
+  const Signature signature = parsed("question -> answer");
   return Program::alternatives(
-             "solve",
-             {{"predict", Program::predict(signature)},
-              {"cot", Program::chain_of_thought(signature)},
-              {"two_step", Program::pipeline(
-                               {{"plan", Predictor(signature_of_text("question -> plan"))},
-                                {"act", Predictor(signature_of_text("question, plan -> answer"))}})
-                               .value()}})
+             "solve", {{"predict", Program::predict(signature)},
+                       {"cot", Program::chain_of_thought(signature)},
+                       {"two_step",
+                        Program::pipeline({{"plan", Predictor(parsed("question -> plan"))},
+                                           {"act", Predictor(parsed("question, plan -> answer"))}})
+                            .value()}})
       .value();
 }
 
@@ -120,8 +117,8 @@ signature = "question, plan -> answer"
 }
 
 TEST(Alternatives, ReportEveryFaultAtOnce) {
-  const Program answer = Program::predict(signature_of_text("question -> answer"));
-  const Program other = Program::predict(signature_of_text("question -> reply"));
+  const Program answer = Program::predict(parsed("question -> answer"));
+  const Program other = Program::predict(parsed("question -> reply"));
   const Result<Program> bad = Program::alternatives(
       "so.lve", {{"a", answer}, {"a", answer}, {"choice", answer}, {"b", other}}, "aa");
   ASSERT_FALSE(bad);

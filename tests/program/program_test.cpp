@@ -8,22 +8,20 @@
 
 #include "hone/testing/scripted_lm.hpp"
 
+#include "core/parsed.hpp"
+
 namespace hone {
 namespace {
 
-Signature signature_from(const char* text) {
-  return Signature::parse(text).value();
-}
-
 Program two_steps() {
-  return Program::pipeline({{"query", Predictor(signature_from("question -> query"))},
-                            {"answer", Predictor(signature_from("question, query -> answer: int"),
+  return Program::pipeline({{"query", Predictor(parsed("question -> query"))},
+                            {"answer", Predictor(parsed("question, query -> answer: int"),
                                                  {.reasoning = Reasoning::chain_of_thought})}})
       .value();
 }
 
 TEST(Program, PredictHasOnePathAndRuns) {
-  const Program program = Program::predict(signature_from("q -> a"));
+  const Program program = Program::predict(parsed("q -> a"));
   const ScriptedLm lm = ScriptedLm::in_turn({"[[ ## a ## ]]\nyes"});
   Call call(lm);
   EXPECT_EQ(program.run(call, Value::object({{"q", "x"}})).value().to_json(), R"({"a": "yes"})");
@@ -49,7 +47,7 @@ class Thrower final : public Module {
   }
 
  private:
-  Signature signature_ = signature_from("q -> a");
+  Signature signature_ = parsed("q -> a");
 };
 
 TEST(Program, WhateverABodyThrowsIsAnError) {
@@ -81,7 +79,7 @@ TEST(ProgramPipeline, RefusesStepsThatDoNotFitTogether) {
     return program ? std::string() : program.error().message;
   };
   const auto step = [](const char* name, const char* signature) {
-    return PipelineStep{name, Predictor(signature_from(signature))};
+    return PipelineStep{name, Predictor(parsed(signature))};
   };
   EXPECT_NE(fault({step("a", "q -> n: int"), step("b", "n: bool -> r")})
                 .find("step 'b' takes 'n' as bool, but the outputs of 'a' give it as int"),
@@ -98,9 +96,8 @@ TEST(ProgramPipeline, RefusesStepsThatDoNotFitTogether) {
 }
 
 TEST(ProgramPipeline, TypesThatHoldTheOtherFit) {
-  EXPECT_TRUE(
-      Program::pipeline({{"a", Predictor(signature_from("q -> n: int(0..9), l: enum(x, y)"))},
-                         {"b", Predictor(signature_from("n: float, l: str? -> r"))}}));
+  EXPECT_TRUE(Program::pipeline({{"a", Predictor(parsed("q -> n: int(0..9), l: enum(x, y)"))},
+                                 {"b", Predictor(parsed("n: float, l: str? -> r"))}}));
 }
 
 TEST(ProgramWith, ItsOwnCandidateGivesItBack) {
@@ -132,8 +129,8 @@ TEST(Program, StructureHashIsOfPathsAndFields) {
   const Program program = two_steps();
   EXPECT_EQ(program.structure_hash(),
             program.with(Candidate().with("query.format", "json")).value().structure_hash());
-  EXPECT_NE(Program::predict(signature_from("q -> a")).structure_hash(),
-            Program::predict(signature_from("q -> b")).structure_hash());
+  EXPECT_NE(Program::predict(parsed("q -> a")).structure_hash(),
+            Program::predict(parsed("q -> b")).structure_hash());
 }
 
 TEST(Program, DescribeNamesStepsAndInstructions) {
@@ -174,7 +171,7 @@ TEST(ProgramThreads, OneProgramServesManyAtOnce) {
 
 TEST(ProgramJson, ReadsBackTheSame) {
   for (const Program& program :
-       {two_steps(), Program::chain_of_thought(signature_from("q -> a: enum(x, y)"))}) {
+       {two_steps(), Program::chain_of_thought(parsed("q -> a: enum(x, y)"))}) {
     const Program read = Program::from_json(program.to_json(), "program").value();
     EXPECT_EQ(read.to_json(), program.to_json());
     EXPECT_EQ(read.structure_hash(), program.structure_hash());

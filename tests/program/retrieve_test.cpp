@@ -14,6 +14,8 @@
 #include "hone/program/saved_program.hpp"
 #include "hone/testing/scripted_lm.hpp"
 
+#include "core/parsed.hpp"
+
 namespace hone {
 namespace {
 
@@ -27,10 +29,6 @@ const std::vector<std::string> kPassages = {
     "The Rhine rises in Switzerland and flows into the North Sea.",
     "The Danube rises in Germany and flows into the Black Sea.",
     "The Black Forest lies in Germany.", "Cats sleep for most of the day."};
-
-Signature parsed(const char* text) {
-  return Signature::parse(text).value();
-}
 
 Corpus rivers() {
   return Corpus::of(kPassages).value();

@@ -9,17 +9,14 @@
 
 #include "hone/base/file.hpp"
 
+#include "core/parsed.hpp"
+
 namespace hone {
 namespace {
 
-Signature read_signature(const char* text) {
-  return Signature::parse(text).value();
-}
-
 Program router() {
   return Program::predict(
-      read_signature("ticket -> queue: enum(billing, technical)")
-          .with_instructions("Route the ticket."),
+      parsed("ticket -> queue: enum(billing, technical)").with_instructions("Route the ticket."),
       {.format = Format::completion,
        .demos = {Value::object({{"ticket", "My card was charged twice"}, {"queue", "billing"}}),
                  Value::object({{"ticket", "It crashes"}, {"queue", "technical"}})},
@@ -79,10 +76,9 @@ TEST_F(SavedProgramTest, EqualProgramsGiveEqualBytes) {
 }
 
 TEST_F(SavedProgramTest, ReadsBackTheSame) {
-  const Program pipeline =
-      Program::pipeline({{"a", Predictor(read_signature("q -> n: list[{x: int}]"))},
-                         {"b", Predictor(read_signature("n: list[{x: int}] -> r"))}})
-          .value();
+  const Program pipeline = Program::pipeline({{"a", Predictor(parsed("q -> n: list[{x: int}]"))},
+                                              {"b", Predictor(parsed("n: list[{x: int}] -> r"))}})
+                               .value();
   for (const Program& program : {router(), pipeline}) {
     const SavedProgram saved{program, Value::object({{"val", 1}}), {}};
     ASSERT_TRUE(save_program(path(), saved));
@@ -122,8 +118,8 @@ TEST_F(SavedProgramTest, KeepsHowToDecode) {
   settings.logit_bias = {{" yes", 1.5}};
   settings.token_bias = {{7, -2}, {100'000, 0.25}};
   settings.log_probs = true;
-  ASSERT_TRUE(save_program(
-      path(), {Program::predict(read_signature("q -> a"), {.settings = settings}), {}, {}}));
+  ASSERT_TRUE(
+      save_program(path(), {Program::predict(parsed("q -> a"), {.settings = settings}), {}, {}}));
   EXPECT_EQ(load_program(path()).value().program.predictors()[0].options().settings, settings);
 }
 
@@ -159,7 +155,7 @@ TEST_F(SavedProgramTest, AFullDiskLeavesTheOldFile) {
 class Twice final : public Module {
  public:
   explicit Twice(const char* fields, std::int64_t times = 2)
-      : Twice(Predictor(read_signature(fields)).with_path("ask"), times) {}
+      : Twice(Predictor(parsed(fields)).with_path("ask"), times) {}
   Twice(Predictor predictor, std::int64_t times)
       : predictor_(std::move(predictor)), times_(times) {}
   const Signature& signature() const override { return predictor_.signature(); }
@@ -200,8 +196,7 @@ TEST_F(SavedProgramTest, AnotherSignatureIsRefusedWithTheDifference) {
                 R"(its 'ask' is for "q: str -> a: str", the program's for "q: str -> b: str")"),
             std::string::npos)
       << loaded.error().message;
-  const Result<SavedProgram> other =
-      load_program_into(path(), Program::predict(read_signature("q -> a")));
+  const Result<SavedProgram> other = load_program_into(path(), Program::predict(parsed("q -> a")));
   ASSERT_FALSE(other);
   EXPECT_NE(other.error().message.find("it has no predictor 'predict'"), std::string::npos);
   EXPECT_NE(other.error().message.find("the program has no predictor 'ask'"), std::string::npos);
