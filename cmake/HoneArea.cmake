@@ -31,6 +31,7 @@ function(hone_area name)
                              "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>"
                              "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(hone_${name} ${visibility} ${AREA_DEPS} ${libraries})
+  target_compile_features(hone_${name} ${visibility} cxx_std_20)
 
   set_target_properties(hone_${name} PROPERTIES EXPORT_NAME ${name})
   install(TARGETS hone_${name} EXPORT hone ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")

@@ -8,6 +8,14 @@ if(TARGET hone)
   install(TARGETS hone RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/hone")
+
+# What most programs need: the library with its typed front end and local models.
+add_library(hone_all INTERFACE)
+add_library(hone::hone ALIAS hone_all)
+target_link_libraries(hone_all INTERFACE hone::typed hone::lm_local)
+set_target_properties(hone_all PROPERTIES EXPORT_NAME hone)
+install(TARGETS hone_all EXPORT hone)
+
 install(EXPORT hone NAMESPACE hone:: FILE hone-targets.cmake DESTINATION "${package}")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/hone-config.cmake.in" "${PROJECT_BINARY_DIR}/hone-config.cmake"
                               INSTALL_DESTINATION "${package}")

@@ -183,7 +183,10 @@ Result<Space> task_space(const TaskSpec& task, const SavedProgram& saved) {
     space = *std::move(narrowed);
   }
   if (!task.keep.empty()) {
-    Result<Space> kept = space.keep(task.keep);
+    // What was narrowed was asked for as well.
+    std::vector<std::string> globs = task.keep;
+    for (const Narrowing& narrowing : task.narrow) globs.push_back(narrowing.glob);
+    Result<Space> kept = space.keep(globs);
     if (!kept) return bad_request("--keep", kept.error().text());
     space = *std::move(kept);
   }

@@ -143,6 +143,10 @@ Result<Prepared> prepare(TaskSpec task, bool dry_run) {
   const fs::path out = task.out.value_or(default_out(task));
   const Result<void> writable = check_output(out, files_read(task, student));
   if (!writable) return writable.error();
+  if (out.extension() != ".json") {
+    return bad_request(
+        "--out", "'" + out.string() + "' has to end in .json, which says that a file is a program");
+  }
   Result<Splits> splits = load_splits(task, signature);
   if (!splits) return splits.error();
   std::unique_ptr<StudyLog> log;
@@ -265,10 +269,17 @@ std::string quoted(const std::string& word) {
   return text + "'";
 }
 
-std::string next_command(const Prepared& prepared) {
-  const Examples& shown = prepared.splits.of(Split::val);
+std::string next_command(const Prepared& prepared, const Example& shown) {
   return "hone run " + prepared.out.string() + " --input " +
-         quoted(shown.front().inputs(prepared.student.signature()).to_json());
+         quoted(shown.inputs(prepared.student.signature()).to_json());
+}
+
+// The first with the best score: a wrong answer would be an odd thing to show for it.
+std::size_t example_to_show(const Evaluation& evaluation) {
+  const auto& rollouts = evaluation.rollouts;
+  const auto best = std::ranges::max_element(
+      rollouts, {}, [](const Rollout& run) { return run.score.value_or(-1); });
+  return static_cast<std::size_t>(best - rollouts.begin());
 }
 
 // One optimization under way: what its steps share.
@@ -301,6 +312,11 @@ class Run {
   Result<Report> operator()() {
     if (const Result<void> watched = watch_models(); !watched) return watched.error();
     const Clock::TimePoint begin = clock_.now();
+    if (const Result<void> fits = check_log(prepared_.student, task(), *models_.main,
+                                            *prepared_.optimizer, search_options());
+        !fits) {
+      return fits.error();
+    }
     // One run before hundreds: a server that is not there or a prompt that does not fit is told at
     // once.
     if (const Result<void> probed = probe(prepared_.student); !probed) return probed.error();
@@ -476,7 +492,7 @@ class Run {
     }
     report_.stop_reason = optimized.stop_reason;
     report_.out = prepared_.out;
-    report_.next = next_command(prepared_);
+    report_.next = next_command(prepared_, prepared_.splits.of(Split::val).front());
     for (const Trial& trial : optimized.trials) report_.failures += trial.failures;
   }
 
@@ -491,7 +507,9 @@ class Run {
     progress_.phase("test after");
     const Evaluation after = evaluate_afresh(program, test, {});
     report_.test_after = split_score(after);
-    report_.prompt = winning_prompt(after.rollouts.front());
+    const std::size_t shown = example_to_show(after);
+    report_.prompt = winning_prompt(after.rollouts[shown]);
+    report_.next = next_command(prepared_, test[shown]);
     compare(test, *before, after, report_);
     count(after);
   }

@@ -225,8 +225,8 @@ void add_study(CLI::App& root, StudyFlags& flags) {
       action("show", "What was asked, how far it is, the best, a picture", StudyAction::show)));
   with_json(with_file(action("trials", "One line a trial", StudyAction::trials)));
   CLI::App* diff = with_file(action("diff", "What two trials differ in", StudyAction::diff));
-  diff->add_option("A", flags.a, "Number of a trial")->required();
-  diff->add_option("B", flags.b, "Number of another")->required();
+  diff->add_option("A", flags.a, "Number of a trial")->required()->check(CLI::NonNegativeNumber);
+  diff->add_option("B", flags.b, "Number of another")->required()->check(CLI::NonNegativeNumber);
   with_json(diff);
   CLI::App* write = with_file(
       action("export", "Everything as JSON, trials as CSV, a picture as SVG", StudyAction::write));

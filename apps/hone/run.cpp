@@ -95,7 +95,7 @@ class Runner {
 Result<Value> read_input(const Signature& signature, std::string_view text,
                          const std::string& where) {
   Result<Value> input = Value::parse_json(text, where);
-  if (!input) return bad_request(where, "not JSON: " + input.error().message);
+  if (!input) return input.error();
   if (!input->is_object())
     return bad_request(where, "expected a JSON object with the program's inputs");
   const Result<void> fits = signature.check_inputs(*input, where);

@@ -292,7 +292,8 @@ Result<std::vector<Examples>> split_examples(const Examples& examples,
     if (part.empty()) {
       return bad_request("split", std::to_string(examples.size()) +
                                       " examples are too few for a part of " +
-                                      number_text(fraction));
+                                      number_text(fraction) +
+                                      "; add some, or name a file for each split");
     }
     out.push_back(std::move(part));
   }

@@ -2,8 +2,26 @@
 
 #include <utility>
 
+#include "optimize/search_log.hpp"
+#include "optimize/study_identity.hpp"
+
 namespace hone {
 namespace {
+
+// What every search of this optimizer is for, unless it was said.
+SearchOptions with_purpose(SearchOptions options, const Optimizer& optimizer) {
+  if (!options.purpose.empty()) return options;
+  options.purpose = optimizer.name();
+  if (const std::string settings = optimizer.settings(); !settings.empty())
+    options.purpose += " " + settings;
+  return options;
+}
+
+Space space_of(const Program& student, const SearchOptions& options) {
+  std::vector<std::string> models;
+  for (const auto& [name, named] : options.models) models.push_back(name);
+  return options.space.value_or(Space::of(student)).with_models(models);
+}
 
 std::vector<std::size_t> front_of(const std::vector<Trial>& trials, const Goals& goals) {
   std::vector<std::size_t> complete;
@@ -22,14 +40,8 @@ std::vector<std::size_t> front_of(const std::vector<Trial>& trials, const Goals&
 
 Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                            const Optimizer& optimizer, SearchOptions options) {
-  if (options.purpose.empty()) {
-    options.purpose = optimizer.name();
-    if (const std::string settings = optimizer.settings(); !settings.empty())
-      options.purpose += " " + settings;
-  }
-  std::vector<std::string> models;
-  for (const auto& [name, named] : options.models) models.push_back(name);
-  const Space space = options.space.value_or(Space::of(student)).with_models(models);
+  options = with_purpose(std::move(options), optimizer);
+  const Space space = space_of(student, options);
   if (Result<void> able = check_space(optimizer, space); !able) return able.error();
   const SearchSetting setting{student, space, options.embedder != nullptr};
   if (Result<void> fits = optimizer.check(setting); !fits) return fits.error();
@@ -61,6 +73,18 @@ Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                 .front = front_of(search.trials(), search.goals()),
                 .stop_reason = search.stop_reason()};
   return out;
+}
+
+Result<void> check_log(const Program& student, const Task& task, const Lm& lm,
+                       const Optimizer& optimizer, const SearchOptions& options) {
+  if (!options.log) return {};
+  const SearchOptions asked = with_purpose(options, optimizer);
+  const Space space = space_of(student, asked);
+  const Program& teacher = asked.teacher ? *asked.teacher : student;
+  const Result<bool> holds =
+      holds_study(*asked.log, study_identity({student, teacher, task, lm, space, asked}));
+  if (!holds) return holds.error();
+  return {};
 }
 
 }  // namespace hone

@@ -28,35 +28,40 @@ std::string place_of(const StudyLog& log) {
 
 }  // namespace
 
-Result<void> SearchLog::open(const Value& identity, const Value& about, const Value& examples,
-                             const Value& run) {
-  if (!log_) return {};
-  const Result<std::vector<StudyRecord>> known = log_->records("study");
+Result<bool> holds_study(const StudyLog& log, const Value& identity) {
+  const Result<std::vector<StudyRecord>> known = log.records("study");
   if (!known) return known.error();
   Value before;
   for (const StudyRecord& record : *known) {
     if (record.key != "identity") continue;
     before = record.body;
     if (!before.is_object())
-      return bad_request(place_of(*log_),
+      return bad_request(place_of(log),
                          "is damaged: it does not say what it is about; name another file");
   }
+  if (before.is_null()) return false;
   std::string differences;
   for (const auto& [name, value] : identity.as_object()) {
-    if (before.is_null() || before.get(name) == value) continue;
+    if (before.get(name) == value) continue;
     differences += (differences.empty() ? "" : ", ") + name;
   }
-  if (!differences.empty()) {
-    return bad_request(place_of(*log_),
-                       "belongs to another study (it differs in: " + differences +
-                           "); name another file, or go on with what it was made with");
-  }
+  if (differences.empty()) return true;
+  return bad_request(place_of(log),
+                     "belongs to another study (it differs in: " + differences +
+                         "); name another file, or go on with what it was made with");
+}
+
+Result<void> SearchLog::open(const Value& identity, const Value& about, const Value& examples,
+                             const Value& run) {
+  if (!log_) return {};
+  const Result<bool> is_known = holds_study(*log_, identity);
+  if (!is_known) return is_known.error();
   if (log_->is_read_only()) {
     is_trouble_told_ = is_loss_told_ = true;
     notify_(place_of(*log_) + " may be read but not written: nothing of this run is kept");
     return {};
   }
-  if (before.is_null()) {
+  if (!*is_known) {
     // Two processes may begin the same study at the same moment; the first one's identity stays.
     const Result<bool> is_new = log_->append("study", "identity", identity);
     if (is_new && !*is_new) return open(identity, about, examples, run);

@@ -20,6 +20,10 @@
 
 namespace hone {
 
+// Whether the log has begun the study of this identity; false for one that has begun none. Of
+// another study or damaged: a bad_request that says what differs. Writes nothing.
+Result<bool> holds_study(const StudyLog& log, const Value& identity);
+
 // Entries are named by what they say, so that a run which repeats what was done before adds
 // nothing, and one that gets further (a larger budget) adds its own beside what is there. Times are
 // written but are no part of the name. Trouble with the log never ends a search: it is told once,

@@ -151,6 +151,11 @@ TEST_F(CommandBadInput, OutputThatCannotBeWritten) {
   expect_refused(optimize_with("--out", folder_.string()), {"is a folder"});
 }
 
+TEST_F(CommandBadInput, OutputThatNobodyWouldReadAsAProgram) {
+  expect_refused(optimize_with("--out", path("out.txt")), {"--out", "out.txt", ".json"});
+  EXPECT_FALSE(fs::exists(folder_ / "out.txt"));
+}
+
 TEST_F(CommandBadInput, OutputThatIsReadOrNoRegularFile) {
   const std::string train = read_text(folder_ / "train.jsonl");
   expect_refused(optimize_with("--out", path("train.jsonl")), {"train.jsonl", "another file"});

@@ -167,7 +167,7 @@ TEST_F(CommandTest, TaskFileWithFlagsOverIt) {
 
 TEST_F(CommandTest, SpaceShowsWhatIsLeftAfterGlobs) {
   write_text(folder_ / "task.toml",
-             "model = \"openai:http://127.0.0.1:9/v1#none\"\nkeep = [\"*.demos\", \"*.format\"]\n"
+             "model = \"openai:http://127.0.0.1:9/v1#none\"\nkeep = [\"*.demos\"]\n"
              "[program]\nsignature = \"text -> label: enum(positive, negative)\"\n"
              "[narrow]\n\"*.format\" = [\"json\", \"xml\"]\n[models]\nlarge = \"smollm2\"\n");
   const Finished kept = run_hone({"space", path("task.toml")});

@@ -1,6 +1,7 @@
 // `hone study`: what is printed of a study, and what is refused.
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,19 @@ class StudyCommand : public ReviewTask {
     for (const std::string& part : parts)
       EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
   }
+  int replies(const std::string& file) const {
+    int count = 0;
+    sqlite3* database = nullptr;
+    EXPECT_EQ(sqlite3_open(path(file).c_str(), &database), SQLITE_OK);
+    const auto keep = [](void* to, int, char** values, char**) {
+      *static_cast<int*>(to) = std::stoi(values[0]);
+      return 0;
+    };
+    EXPECT_EQ(sqlite3_exec(database, "SELECT COUNT(*) FROM reply", keep, &count, nullptr),
+              SQLITE_OK);
+    sqlite3_close(database);
+    return count;
+  }
   void sql(const std::string& file, const std::string& statement) const {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(path(file).c_str(), &database), SQLITE_OK);
@@ -53,6 +67,16 @@ TEST_F(StudyCommand, ShowSaysWhatWasAskedAndWhatCameOut) {
   EXPECT_EQ(json.get("asked").get("seed"), Value(1));
   EXPECT_EQ(json.get("runs").size(), 1U);
   EXPECT_GT(json.get("spent").get("prompt_tokens").as_int(), 0);
+}
+
+TEST_F(StudyCommand, ALogOfAnotherStudyIsRefusedBeforeAModelIsAsked) {
+  make_study();
+  const int before = replies("reviews.db");
+  ASSERT_GT(before, 0);
+  Words words = optimize_with("--log", path("reviews.db"));
+  *(std::find(words.begin(), words.end(), "--seed") + 1) = "2";
+  expect_refused(words, {"another study", "seed"});
+  EXPECT_EQ(replies("reviews.db"), before);
 }
 
 TEST_F(StudyCommand, TrialsAreATableAndJson) {

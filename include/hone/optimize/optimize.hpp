@@ -29,4 +29,10 @@ struct Optimized {
 Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                            const Optimizer& optimizer, SearchOptions options = {});
 
+// Whether optimize() with the same arguments could begin or go on with `options.log`, before a
+// model is asked or anything is written: bad_request where it belongs to another study or is
+// damaged. Fine without a log.
+Result<void> check_log(const Program& student, const Task& task, const Lm& lm,
+                       const Optimizer& optimizer, const SearchOptions& options);
+
 }  // namespace hone
