@@ -1,5 +1,6 @@
 #include "hone/openmp_waiting.hpp"
 
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -10,6 +11,8 @@ namespace hone::cli {
 
 void shorten_openmp_waiting(char** arguments) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  // Begun by the dynamic loader as its argument: then the loader is what would begin anew.
+  if (getauxval(AT_BASE) == 0) return;
   std::error_code error;
   // Not the link itself: it would become the name under which the system lists the process.
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);

@@ -1,5 +1,6 @@
 #include "base/sqlite_file.hpp"
 
+#include <chrono>
 #include <system_error>
 
 namespace hone::sqlite {
@@ -128,10 +129,13 @@ Result<File> open(const std::filesystem::path& path, std::string_view kind, Acce
 
 bool use_write_ahead_log(sqlite3* database, int busy_milliseconds) {
   constexpr int kPauseMilliseconds = 5;
-  for (int waited = 0;; waited += kPauseMilliseconds) {
+  // SQLite may wait itself, so that turns say nothing about time.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_milliseconds);
+  for (;;) {
     if (run(database, "PRAGMA journal_mode = WAL")) return true;
     const int code = sqlite3_errcode(database) & 0xFF;
-    if ((code != SQLITE_BUSY && code != SQLITE_LOCKED) || waited >= busy_milliseconds) return false;
+    if (code != SQLITE_BUSY && code != SQLITE_LOCKED) return false;
+    if (std::chrono::steady_clock::now() >= end) return false;
     sqlite3_sleep(kPauseMilliseconds);
   }
 }

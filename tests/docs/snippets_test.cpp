@@ -68,7 +68,12 @@ TEST(Snippets, Readme) {
       hone::to_program(Desk{}), {train, val, hone::exact_match("queue")}, lm, *optimizer,
       {.seed = 1, .budget = {.lm_calls = 20'000}}).value();
   hone::save_program(folder + "desk.hone.json", {done.program, {}, {}}).value();
+
+  const Desk desk = hone::from_program<Desk>(done.program).value();   // the struct, tuned
+  hone::Call call(lm);
+  const Queue queue = desk(call, {.ticket = "My router blinks red."}).queue;
   // clang-format on
+  EXPECT_EQ(queue, Queue::technical);
   EXPECT_GE(done.best.mean, done.baseline.mean);
 }
 

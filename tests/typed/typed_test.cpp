@@ -219,6 +219,23 @@ TEST(ToProgram, WithTunesACopy) {
   EXPECT_FALSE(program.with(Candidate().with("query.format", "yaml")));
 }
 
+TEST(FromProgram, GivesTheTunedStructBack) {
+  const Program tuned =
+      to_program(Rag{}).with(Candidate().with("query.instructions", "Ask.")).value();
+  const Rag rag = from_program<Rag>(tuned).value();
+  EXPECT_EQ(rag.query.predictor().signature().instructions(), "Ask.");
+  const ScriptedLm lm = two_replies();
+  Call call(lm);
+  EXPECT_EQ(rag(call, {.question = "Which?"}).answer, "Paris");
+  EXPECT_EQ(call.trace().steps.front().path, "query");
+}
+
+TEST(FromProgram, RefusesWhatWasMadeOfSomethingElse) {
+  const auto other = from_program<Rag>(to_program(Outer{}));
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind, ErrorKind::bad_request);
+}
+
 TEST(ToProgram, TunedProgramsAreSavedAndLoaded) {
   const Program program = to_program(Rag{});
   const Program tuned = program.with(Candidate().with("query.instructions", "Ask.")).value();

@@ -88,6 +88,7 @@ class TypedModule final : public Module {
   }
 
   const Signature& signature() const override { return signature_; }
+  const T& program() const { return program_; }
 
   Value forward(Call& call, const Value& inputs) const override {
     return to_value(program_(call, from_value<In>(inputs).value()));
@@ -185,6 +186,16 @@ Program to_program(T program) {
       return Program(std::make_shared<const internal::TypedModule<T>>(std::move(program)));
     }
   }
+}
+
+// The struct again, to be called with its own types, with what an optimizer or a file
+// (load_program_into) has put into its steps. bad_request where the program was made of something
+// else, as an ensemble is. Cost: one copy of the struct.
+template <class T>
+Result<T> from_program(const Program& program) {
+  const auto* module = dynamic_cast<const internal::TypedModule<T>*>(&program.module());
+  if (!module) return bad_request("program", "is not one that to_program made of this struct");
+  return module->program();
 }
 
 }  // namespace hone

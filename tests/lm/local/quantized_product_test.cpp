@@ -177,16 +177,40 @@ TEST(ProductOfNothing, IsZero) {
     EXPECT_EQ(number, 0);
 }
 
-TEST(ProductOfOddNumbers, IsZeroForTheTiniestAndNotANumberForNan) {
+// From sixteen tokens on matrix registers multiply, where there are any.
+class ProductOfOddNumbers : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(ProductOfOddNumbers, IsZeroForTheTiniest) {
   Rng rng(11);
   const Matrix matrix = make_matrix(WeightType::q8_0, rng);
-  for (const float number :
-       multiply(WeightType::q8_0, matrix, std::vector<float>(kColumns, 1e-38F)))
-    EXPECT_NEAR(number, 0, 1e-30F);
-  std::vector<float> in(kColumns, 1.0F);
-  in[40] = std::numeric_limits<float>::quiet_NaN();
-  for (const float number : multiply(WeightType::q8_0, matrix, in)) EXPECT_TRUE(std::isnan(number));
+  const std::vector<float> in(GetParam() * kColumns, 1e-38F);
+  for (const float number : multiply(WeightType::q8_0, matrix, in)) EXPECT_NEAR(number, 0, 1e-30F);
 }
+
+TEST_P(ProductOfOddNumbers, IsNoNumberForWhatIsNotFiniteAndLeavesOtherTokensAlone) {
+  Rng rng(12);
+  for (const WeightType type : {WeightType::q4_0, WeightType::q8_0}) {
+    const Matrix matrix = make_matrix(type, rng);
+    const std::vector<float> plain(GetParam() * kColumns, 1.0F);
+    const std::vector<float> expected = multiply(type, matrix, plain);
+    for (const float odd :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+          -std::numeric_limits<float>::infinity()}) {
+      std::vector<float> in = plain;
+      in[40] = odd;
+      const std::vector<float> out = multiply(type, matrix, in);
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        if (i < kRows) {
+          EXPECT_TRUE(std::isnan(out[i])) << odd << ' ' << i;
+        } else {
+          EXPECT_EQ(out[i], expected[i]) << odd << ' ' << i;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, ProductOfOddNumbers, testing::Values(1, 16, 17));
 
 }  // namespace
 }  // namespace hone::local

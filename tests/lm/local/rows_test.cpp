@@ -96,5 +96,20 @@ TEST(Rows, DrawsFollowTheSoftmax) {
   EXPECT_EQ(draw_softmax(std::vector<float>{1.0F}, 1.0F, 1, 0.999), 0U);
 }
 
+TEST(Rows, WhatIsImpossibleIsNeverDrawn) {
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
+  std::vector<float> row(50, kNever);
+  row[7] = row[29] = row[41] = 2.0F;
+  for (const double temperature : {1e-300, 1.0, 1e46}) {
+    EXPECT_EQ(draw_softmax(row, 2.0F, temperature, 0.1), 7U) << temperature;
+    EXPECT_EQ(draw_softmax(row, 2.0F, temperature, 0.5), 29U) << temperature;
+    EXPECT_EQ(draw_softmax(row, 2.0F, temperature, 0.9), 41U) << temperature;
+  }
+}
+
+TEST(Rows, ArgmaxOfNothingPossibleIsTheFirst) {
+  EXPECT_EQ(argmax(std::vector<float>(50, -std::numeric_limits<float>::infinity())), 0U);
+}
+
 }  // namespace
 }  // namespace hone::local

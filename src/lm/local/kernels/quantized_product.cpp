@@ -58,7 +58,7 @@ struct Q4 {
 // As signed bytes, which matrix registers multiply as well.
 struct SignedQ4 {
   static constexpr std::size_t kBytes = Q4::kBytes;
-  static constexpr WeightBytes kWeightBytes = WeightBytes::signed_bytes;
+  [[maybe_unused]] static constexpr WeightBytes kWeightBytes = WeightBytes::signed_bytes;
   static Weights read(const std::byte* block, std::size_t stride) {
     Weights weights = Q4::read(block, stride);
     for (QuadLanes& quad : weights.quads) {
@@ -280,12 +280,12 @@ inline Lanes magnitude(Lanes lanes) {
   return std::bit_cast<Lanes>(std::bit_cast<BitLanes>(lanes) & 0x7FFFFFFFU);
 }
 
-inline bool is_nan_among(const std::array<Lanes, kBlockLanes>& numbers) {
+inline bool are_finite(const std::array<Lanes, kBlockLanes>& numbers) {
   constexpr std::uint32_t kInfinity = 0x7F800000U;
   WholeLanes is_beyond{};
   for (const Lanes lanes : numbers)
-    is_beyond |= std::bit_cast<BitLanes>(magnitude(lanes)) > kInfinity;
-  return is_any_set(is_beyond);
+    is_beyond |= std::bit_cast<BitLanes>(magnitude(lanes)) >= kInfinity;
+  return !is_any_set(is_beyond);
 }
 
 }  // namespace
@@ -321,7 +321,7 @@ void QuantizedProduct::pack(std::size_t tile, std::byte* packed) const {
       const float top = greatest(highest);
       // Below that the inverse would be infinite.
       const float inverse = top > kLeastTop ? 127.0F / top : 0.0F;
-      const bool is_number = !is_nan_among(lanes);
+      const bool is_number = are_finite(lanes);
       std::array<WholeLanes, kBlockLanes> whole{};
       WholeLanes total{};
       for (std::size_t i = 0; i < kBlockLanes && is_number; ++i) {

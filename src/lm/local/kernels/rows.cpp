@@ -95,7 +95,9 @@ std::vector<std::size_t> largest(std::span<const float> row, std::size_t count) 
 }
 
 std::size_t draw_softmax(std::span<const float> row, float top, double temperature, double share) {
-  const auto scale = static_cast<float>(1 / std::max(temperature, 1e-6));
+  // Above 0, so that what is impossible (-inf) stays so.
+  const float scale = std::max(static_cast<float>(1 / std::max(temperature, 1e-6)),
+                               std::numeric_limits<float>::min());
   const auto block_at = [&](std::size_t block) {
     return row.subspan(block * kDrawBlock, std::min(kDrawBlock, row.size() - block * kDrawBlock));
   };
