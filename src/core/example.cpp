@@ -290,10 +290,9 @@ Result<std::vector<Examples>> split_examples(const Examples& examples,
     Examples part;
     for (; taken < until; ++taken) part.push_back(examples[order[taken]]);
     if (part.empty()) {
-      return bad_request("split", std::to_string(examples.size()) +
-                                      " examples are too few for a part of " +
-                                      number_text(fraction) +
-                                      "; add some, or name a file for each split");
+      return bad_request("split",
+                         std::to_string(examples.size()) + " examples are too few for a part of " +
+                             number_text(fraction) + "; add some, or name a file for each split");
     }
     out.push_back(std::move(part));
   }

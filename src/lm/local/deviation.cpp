@@ -9,8 +9,8 @@
 
 #include "hone/lm/local.hpp"
 
-#include "lm/local/local_impl.hpp"
 #include "lm/local/kernels/rows.hpp"
+#include "lm/local/local_impl.hpp"
 
 namespace hone {
 namespace {

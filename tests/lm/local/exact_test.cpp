@@ -2,9 +2,9 @@
 #include <map>
 #include <set>
 
+#include "lm/local/kernels/rows.hpp"
 #include "lm/local/model_fixture.hpp"
 #include "lm/local/random_trie.hpp"
-#include "lm/local/kernels/rows.hpp"
 #include "lm/temporary_folder.hpp"
 
 namespace hone::local {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "lm/local/kernels/quantized_product.hpp"
-#include "lm/local/model_fixture.hpp"
 #include "lm/local/kernels/rows.hpp"
+#include "lm/local/model_fixture.hpp"
 #include "lm/temporary_folder.hpp"
 
 namespace hone::local {

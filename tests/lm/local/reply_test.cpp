@@ -4,8 +4,8 @@
 
 #include "hone/base/text.hpp"
 
-#include "lm/local/model_fixture.hpp"
 #include "lm/local/kernels/rows.hpp"
+#include "lm/local/model_fixture.hpp"
 
 namespace hone::local {
 namespace {
