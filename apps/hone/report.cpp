@@ -11,7 +11,9 @@ namespace hone::cli {
 namespace {
 
 constexpr std::size_t kShownChanges = 5;
-constexpr std::size_t kShownPrompt = 4000;
+// Lines of a prompt at its beginning, and at its end, where the example and the reply are.
+constexpr std::size_t kShownLines = 14;
+constexpr std::size_t kShownLine = 300;  // bytes
 constexpr std::size_t kShownValue = 100;
 
 std::string interval_text(const SplitScore& score) {
@@ -25,10 +27,29 @@ std::string score_line(const std::string& name, const SplitScore& score) {
   return text + "\n";
 }
 
-std::string indented(std::string_view text) {
-  std::string out;
-  for (const std::string& line : split(trim(text), '\n')) out += "  " + line + "\n";
-  return out;
+// A prompt as people read it: a role is named where it changes, blank lines come one at a time, and
+// of many demos some are left out.
+std::string prompt_text(std::string_view dump) {
+  std::vector<std::string> lines;
+  std::string role;
+  for (const std::string& line : split(trim(dump), '\n')) {
+    if (line.starts_with("--- ")) {
+      if (line == role) continue;
+      role = line;
+    }
+    if (line.empty() && (lines.empty() || lines.back().empty())) continue;
+    lines.push_back(shorten(line, kShownLine));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (i == kShownLines && lines.size() > 2 * kShownLines + 1) {
+      const std::size_t next = lines.size() - kShownLines;
+      text += "  … " + std::to_string(next - i) + " lines …\n";
+      i = next;
+    }
+    text += lines[i].empty() ? "\n" : "  " + lines[i] + "\n";
+  }
+  return text;
 }
 
 std::string one_line(const Value& value) {
@@ -129,7 +150,7 @@ std::string report_text(const Report& report) {
   }
   if (!report.prompt.empty()) {
     text += "\nThe prompt that won (" + report.best_origin + "), on one example:\n";
-    text += indented(shorten(report.prompt, kShownPrompt));
+    text += prompt_text(report.prompt);
   }
   text += changes_text("Fixed", report.fixed, report.fixed_count);
   text += changes_text("Broke", report.broken, report.broken_count);

@@ -42,7 +42,7 @@ constexpr std::array kEntries = {
           "tasks that demos do not help; about 50 validation examples, a capable proposer",
           &make_copro},
     Entry{"mipro", "chooses instructions and demo sets together, proposals grounded in the data",
-          "50 to 300 examples and more; the strongest all-round choice", &make_mipro},
+          "50 to 300 examples and more; a proposer that writes well", &make_mipro},
     Entry{"simba", "learns demos and rules from examples the program is unsure of",
           "about 100 examples and more; models that answer differently when sampled", &make_simba},
     Entry{"gepa", "rewrites instructions by reflection on runs and the metric's feedback",
