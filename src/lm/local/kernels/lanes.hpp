@@ -84,6 +84,13 @@ inline float to_single(std::uint16_t half) {
 #endif
 }
 
+inline Lanes magnitude(Lanes lanes) {
+  return std::bit_cast<Lanes>(std::bit_cast<BitLanes>(lanes) & 0x7FFFFFFFU);
+}
+
+// Magnitudes of numbers, as bits, lie below, those of NaNs above.
+constexpr std::uint32_t kInfinityBits = 0x7F800000U;
+
 inline Lanes larger(Lanes a, Lanes b) {
   return a > b ? a : b;
 }

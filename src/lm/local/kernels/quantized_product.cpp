@@ -276,15 +276,10 @@ std::int32_t zero_of(const QuantizedProduct& product) {
   return product.type == WeightType::q4_0 ? Q4::kZero : Q8::kZero;
 }
 
-inline Lanes magnitude(Lanes lanes) {
-  return std::bit_cast<Lanes>(std::bit_cast<BitLanes>(lanes) & 0x7FFFFFFFU);
-}
-
 inline bool are_finite(const std::array<Lanes, kBlockLanes>& numbers) {
-  constexpr std::uint32_t kInfinity = 0x7F800000U;
   WholeLanes is_beyond{};
   for (const Lanes lanes : numbers)
-    is_beyond |= std::bit_cast<BitLanes>(magnitude(lanes)) >= kInfinity;
+    is_beyond |= std::bit_cast<BitLanes>(magnitude(lanes)) >= kInfinityBits;
   return !is_any_set(is_beyond);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -33,7 +34,7 @@ Maximum maximum(std::span<const float> row) {
   for (std::size_t i = 0; i < row.size(); i += kLanes) {
     const Lanes numbers = lanes_at(row, i);
     best = larger(numbers, best);
-    is_nan |= numbers != numbers;
+    is_nan |= std::bit_cast<BitLanes>(magnitude(numbers)) > kInfinityBits;
   }
   return {greatest(best), is_any_set(is_nan)};
 }
