@@ -133,6 +133,7 @@ TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
     ASSERT_EQ(whole.code, 0) << whole.err;
   }
   const std::size_t all_events = events;
+  std::size_t kills = 0;
   for (const double moment : {0.2, 0.4, 0.6}) {
     const std::string name = "killed" + std::to_string(static_cast<int>(moment * 10));
     events = 0;
@@ -142,13 +143,18 @@ TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
         if (++events == static_cast<std::size_t>(moment * static_cast<double>(all_events)))
           child.signal(SIGKILL);
       });
-      EXPECT_EQ(child.wait().code, 128 + SIGKILL) << name;
+      const int code = child.wait().code;
+      // On a busy machine events are told late, and a run may be through before its moment.
+      if (code == 0) continue;
+      EXPECT_EQ(code, 128 + SIGKILL) << name;
+      ++kills;
     }
     const Finished resumed = ChildProcess(words(name)).wait();
     ASSERT_EQ(resumed.code, 0) << resumed.err;
     EXPECT_EQ(read_text(folder_ / (name + ".hone.json")), read_text(folder_ / "whole.hone.json"))
         << name;
   }
+  EXPECT_GT(kills, 0U);
 }
 
 TEST_F(CommandModelTest, ADryRunIsRightWithinAFifthWithoutRacing) {
