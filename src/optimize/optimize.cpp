@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "optimize/search_log.hpp"
+#include "optimize/search_state.hpp"
 #include "optimize/study_identity.hpp"
 
 namespace hone {
@@ -15,12 +16,6 @@ SearchOptions with_purpose(SearchOptions options, const Optimizer& optimizer) {
   if (const std::string settings = optimizer.settings(); !settings.empty())
     options.purpose += " " + settings;
   return options;
-}
-
-Space space_of(const Program& student, const SearchOptions& options) {
-  std::vector<std::string> models;
-  for (const auto& [name, named] : options.models) models.push_back(name);
-  return options.space.value_or(Space::of(student)).with_models(models);
 }
 
 std::vector<std::size_t> front_of(const std::vector<Trial>& trials, const Goals& goals) {
@@ -41,7 +36,7 @@ std::vector<std::size_t> front_of(const std::vector<Trial>& trials, const Goals&
 Result<Optimized> optimize(const Program& student, Task task, const Lm& lm,
                            const Optimizer& optimizer, SearchOptions options) {
   options = with_purpose(std::move(options), optimizer);
-  const Space space = space_of(student, options);
+  const Space space = search_space(student, options);
   if (Result<void> able = check_space(optimizer, space); !able) return able.error();
   const SearchSetting setting{student, space, options.embedder != nullptr};
   if (Result<void> fits = optimizer.check(setting); !fits) return fits.error();
@@ -79,7 +74,7 @@ Result<void> check_log(const Program& student, const Task& task, const Lm& lm,
                        const Optimizer& optimizer, const SearchOptions& options) {
   if (!options.log) return {};
   const SearchOptions asked = with_purpose(options, optimizer);
-  const Space space = space_of(student, asked);
+  const Space space = search_space(student, asked);
   const Program& teacher = asked.teacher ? *asked.teacher : student;
   const Result<bool> holds =
       holds_study(*asked.log, study_identity({student, teacher, task, lm, space, asked}));

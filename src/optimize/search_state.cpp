@@ -26,12 +26,6 @@ constexpr std::size_t kRehearsedRuns = 3;
 // asked for once more.
 constexpr double kSureFactor = 2;
 
-std::vector<std::string> model_names(const SearchOptions& options) {
-  std::vector<std::string> names;
-  for (const auto& [name, lm] : options.models) names.push_back(name);
-  return names;
-}
-
 bool is_limited(const Budget& budget) {
   return budget.lm_calls || budget.tokens || budget.money || budget.seconds;
 }
@@ -61,6 +55,12 @@ Prices prices_of(const SearchOptions& options, const Lm& lm) {
 
 }  // namespace
 
+Space search_space(const Program& student, const SearchOptions& options) {
+  std::vector<std::string> models;
+  for (const auto& [name, lm] : options.models) models.push_back(name);
+  return options.space.value_or(Space::of(student)).with_models(models);
+}
+
 Search::State::State(const Program& given_student, Task given_task, const Lm& lm,
                      SearchOptions given_options)
     : student(given_student),
@@ -68,7 +68,7 @@ Search::State::State(const Program& given_student, Task given_task, const Lm& lm
       task(std::move(given_task)),
       options(std::move(given_options)),
       aims{task.goals, prices_of(options, lm)},
-      space(options.space.value_or(Space::of(student)).with_models(model_names(options))),
+      space(search_space(student, options)),
       meter(options.budget, clock),
       log(options.log, meter, [this](std::string message) { notice(std::move(message)); }) {
   run_stop.add(options.stop);

@@ -19,6 +19,9 @@
 
 namespace hone {
 
+// What a search of these options may change: their space or the student's, with the models named.
+Space search_space(const Program& student, const SearchOptions& options);
+
 struct Search::State {
   State(const Program& given_student, Task given_task, const Lm& lm, SearchOptions given_options);
 

@@ -16,13 +16,13 @@ constexpr bool kHasMatrixRegisters = true;
 constexpr bool kHasMatrixRegisters = false;
 #endif
 
-constexpr std::size_t kMostTokens = 16;
+constexpr std::size_t kMatrixTokens = 16;
 
 // Whether the system lets this process use them, which it wants to be asked for. Thread safe.
 bool may_use_matrix_registers();
 
 // Sets them up, in this thread, for products of so many tokens. llama.cpp sets a thread up once, in
-// the way this does for kMostTokens, and relies on it from then on: leave it so.
+// the way this does for kMatrixTokens, and relies on it from then on: leave it so.
 inline void configure_matrix_registers([[maybe_unused]] std::size_t tokens) {
 #if defined(HONE_AVX512) && defined(__AMX_INT8__)
   struct alignas(64) Configuration {
@@ -55,7 +55,7 @@ template <std::size_t kSet, std::size_t kTokens>
 inline void block_products([[maybe_unused]] const BlockQuads& weights,
                            [[maybe_unused]] const std::uint32_t* tokens,
                            [[maybe_unused]] BlockSums<kTokens>& sums) {
-  static_assert(kSet < 2 && kTokens <= kMostTokens);
+  static_assert(kSet < 2 && kTokens <= kMatrixTokens);
 #if defined(HONE_AVX512) && defined(__AMX_INT8__)
   using Tokens = std::array<std::uint32_t, kTokens * kBlockQuads>;
   asm volatile(

@@ -15,7 +15,8 @@ namespace {
 
 static_assert(QuantizedProduct::kGroup % kLanes == 0);
 static_assert(QuantizedProduct::kBlock == 4 * kBlockQuads);
-static_assert(!kHasMatrixRegisters || QuantizedProduct::kGroup == kLanes);
+static_assert(!kHasMatrixRegisters ||
+              (QuantizedProduct::kGroup == kLanes && QuantizedProduct::kTile == kMatrixTokens));
 
 constexpr std::size_t kBlockLanes = QuantizedProduct::kBlock / kLanes;
 constexpr std::size_t kScaleBytes = 2;
