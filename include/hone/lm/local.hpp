@@ -25,7 +25,7 @@ struct LocalTuning {
 
 struct LocalOptions {
   std::filesystem::path model;  // a GGUF file
-  std::string name;             // shown in the identity; empty = the file's stem
+  std::string name = {};        // shown in the identity; empty = the file's stem
   std::size_t threads = 0;      // 0 = what this process may use (affinity, cgroup quota)
   // Tokens the KV cache holds, over all requests in flight and every prefix kept; 0 = 8192. A
   // prompt and its reply have to fit it, and the model's own context.
@@ -38,12 +38,17 @@ struct LocalOptions {
   // its own requests alone, and not, by rounding, of the calls before: needed where a killed run
   // has to be gone on with to the bit.
   bool keep_prefixes = true;
-  std::filesystem::path lora;  // an adapter in GGUF form, applied to every request
+  std::filesystem::path lora = {};  // an adapter in GGUF form, applied to every request
   double lora_scale = 1;
   // Where tunings are stored; empty = none is read. A tuning given here wins over a stored one.
-  std::filesystem::path tuning_folder;
-  std::optional<LocalTuning> tuning;
+  std::filesystem::path tuning_folder = {};
+  std::optional<LocalTuning> tuning = {};
 };
+
+// What `hone` opens a pulled model with: its file, its name, and the folder with what was tuned for
+// this machine. bad_request for a name that `hone models list` does not know (near ones are
+// suggested), or a model that was not pulled yet.
+Result<LocalOptions> pulled_model(std::string_view name);
 
 // What the engine did since it was opened.
 struct LocalCounters {
@@ -100,8 +105,8 @@ class LocalLm final : public Lm {
 
   // Errors per request: bad_request (prompt does not fit the context: says its tokens, the limit
   // and its longest parts; the cache is too small for the request and its reply; a grammar that
-  // does not parse; a setting that is not finite; max_tokens of 0), stopped, internal (the model
-  // gave NaN).
+  // does not parse; a setting that is not finite; top_p or min_p outside 0 to 1; max_tokens of 0),
+  // stopped, internal (the model gave NaN).
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
                                         std::stop_token stop) const override;
 

@@ -71,10 +71,14 @@ std::size_t KvStore::highest_cell(int sequence) const {
   return cells.empty() ? 0 : *std::max_element(cells.begin(), cells.end());
 }
 
-std::size_t KvStore::exclusive_cells(int sequence) const {
-  const auto& cells = sequences_[static_cast<std::size_t>(sequence)].cells;
-  return static_cast<std::size_t>(std::count_if(
-      cells.begin(), cells.end(), [&](std::uint32_t cell) { return references_[cell] == 1; }));
+std::size_t KvStore::exclusive_cells(std::span<const int> sequences) const {
+  std::vector<std::uint16_t> held(references_.size(), 0);
+  std::size_t count = 0;
+  for (const int sequence : sequences) {
+    for (const std::uint32_t cell : sequences_[static_cast<std::size_t>(sequence)].cells)
+      count += ++held[cell] == references_[cell] ? 1 : 0;
+  }
+  return count;
 }
 
 }  // namespace hone::local

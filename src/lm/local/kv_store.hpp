@@ -45,8 +45,8 @@ class KvStore {
   bool is_compact() const;
   // The highest cell a sequence holds; 0 when it holds none.
   std::size_t highest_cell(int sequence) const;
-  // Cells that only this sequence holds.
-  std::size_t exclusive_cells(int sequence) const;
+  // Cells that none but these sequences hold. O(cells of the cache + tokens of the sequences).
+  std::size_t exclusive_cells(std::span<const int> sequences) const;
 
  private:
   struct Sequence {

@@ -60,7 +60,8 @@ Result<void> LocalLm::Impl::load_model() {
   if (!held) return held.error();
   file_.emplace(*std::move(held));
   const std::string name = options_.name.empty() ? options_.model.stem().string() : options_.name;
-  info_.identity = name + "@" + file_->content_id();
+  // The modes differ by rounding: neither's replies are the other's.
+  info_.identity = name + "@" + file_->content_id() + (options_.exact ? "+exact" : "");
 
   auto model = local::load_model(*file_, options_.exact);
   if (!model) return model.error();

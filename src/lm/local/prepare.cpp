@@ -133,7 +133,11 @@ Result<void> Preparation::check_room(const Prompt& prompt, const Work& work) {
                ", " + std::to_string(count) + " tokens: \"" +
                shorten(trim(prompt[index].text()), 40) + "\")";
   }
-  message += "; use fewer or shorter demos";
+  // The input comes last, before what a reply is to begin with.
+  std::size_t input = prompt.size();
+  while (input > 1 && prompt[input - 1].role() == Role::assistant) --input;
+  const bool is_input = !longest.empty() && longest.front().second + 1 == input;
+  message += is_input ? "; shorten the input" : "; use fewer or shorter demos";
   return bad_request("prompt", fits_alone ? message + ", or more context_cells" : message);
 }
 
@@ -148,6 +152,12 @@ Result<void> Preparation::check_settings(const LmSettings& settings) const {
         std::pair("frequency_penalty", settings.frequency_penalty),
         std::pair("presence_penalty", settings.presence_penalty)}) {
     if (!std::isfinite(value)) return refuse(name);
+  }
+  for (const auto& [name, value] :
+       {std::pair("top_p", settings.top_p), std::pair("min_p", settings.min_p)}) {
+    if (value >= 0 && value <= 1) continue;
+    return bad_request("settings", std::string(name) + ": expected a number from 0 to 1, got " +
+                                       number_text(value));
   }
   for (const auto& [text, bias] : settings.logit_bias) {
     if (!std::isfinite(bias)) return refuse("logit_bias of '" + text + "'");

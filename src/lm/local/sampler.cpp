@@ -94,7 +94,9 @@ Token TokenChooser::draw(std::span<const float> row, float top) {
   // All that is left out together weighs less than a millionth.
   constexpr double kNegligible = 27;
   const bool has_floor = settings_.min_p > 0 && settings_.top_p >= 1;
-  const double reach = has_floor ? std::min(-std::log(settings_.min_p), kNegligible) : kNegligible;
+  // At least 0: whatever min_p says, the largest entry stays in.
+  const double reach =
+      has_floor ? std::clamp(-std::log(settings_.min_p), 0.0, kNegligible) : kNegligible;
   const float floor = top - static_cast<float>(std::min(reach * settings_.temperature, 1e30));
   for (std::size_t i = 0; i < row.size(); ++i) {
     if (row[i] >= floor) candidates_.push_back({static_cast<Token>(i), row[i], 0.0F});

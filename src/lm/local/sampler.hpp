@@ -67,7 +67,7 @@ class TokenChooser {
   void adjust(std::vector<float>& row) const;
   // A draw from the row, whose largest entry is `top`.
   Token draw(std::span<const float> row, float top);
-  // A draw from the candidates, which are left in no particular order.
+  // A draw from the candidates, at least one, which are left in no particular order.
   Token draw(std::vector<llama_token_data>& candidates);
   Choice pick(std::span<const float> row, bool space_first, Tokenizer& tokenizer);
   Choice pick_allowed(std::span<const float> row, const GrammarState& grammar);

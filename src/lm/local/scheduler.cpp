@@ -11,6 +11,7 @@ namespace hone::local {
 namespace {
 
 constexpr std::size_t kMostPrefixes = 48;
+constexpr std::size_t kLeastUse = 8;  // tokens
 constexpr std::size_t kReplyReserve =
     128;  // cells set aside for a reply that may be longer but seldom is
 
@@ -68,7 +69,7 @@ std::vector<Result<LmReply>> Scheduler::run(std::span<const Work> works,
 
   while (true) {
     if (stop.stop_requested()) {
-      fail_all(run, stopped("engine", "stopped before the reply was complete"));
+      abandon(run, stopped("engine", "stopped before the reply was complete"));
       break;
     }
     if (run.may_shrink) drop_withdrawn(run);
@@ -159,14 +160,17 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   if (run.wants_whole_cache[index]) drop_all_prefixes();
   Source source = best_prefix(work.tokens, true);
   source.count = std::min(source.count, work.tokens.size() - 1);
-  touch_prefix(source.sequence);
+  // The first token of all prompts, or a template's, is no use of a prefix.
+  if (source.count >= kLeastUse) touch_prefix(source.sequence);
   std::size_t shared = source.count;
   // The request before, when it begins in this very step, shares its tokens within the batch.
   const bool has_neighbour =
       !active_.empty() && active_.back().is_new && active_.back().place + 1 == run.next;
   if (has_neighbour && run.common[run.next] > source.count) {
-    source = {active_.back().lane->sequence(), store_.size(active_.back().lane->sequence())};
+    // It may hold more than the common tokens already, from a prefix that was dropped since.
+    const int neighbour = active_.back().lane->sequence();
     shared = run.common[run.next];
+    source = {neighbour, std::min(store_.size(neighbour), shared)};
   }
   if (limits_.exact && !active_.empty() && opens_inner_node(run, shared)) return false;
 
@@ -179,6 +183,8 @@ bool Scheduler::admit_next(Run& run, std::size_t& step_tokens) {
   const bool frees_at_once = !limits_.exact || is_alone;
   const std::size_t sequences = Lane::sequences_needed(*work.program, !frees_at_once);
   if (!has_sequences(sequences)) {
+    // Prefixes are not given up for what waits for a live request's end all the same.
+    if (!active_.empty() && !has_sequences(sequences, prefixes_.size())) return false;
     if ((limits_.exact && !active_.empty()) || !drop_one_prefix()) return false;
     end_wave();
     return admit_next(run, step_tokens);
@@ -215,14 +221,14 @@ bool Scheduler::opens_inner_node(const Run& run, std::size_t shared) const {
   return next_shares_more || work.keep > shared;
 }
 
-bool Scheduler::has_sequences(std::size_t count) const {
+bool Scheduler::has_sequences(std::size_t count, std::size_t given_up) const {
   constexpr std::size_t kSpare = 3;  // for the spine, its successor and a prefix to keep
   std::size_t promised = 0;
   for (const Active& active : active_) {
     const std::size_t held = 1 + active.lane->branches().size();
     promised += active.sequences > held ? active.sequences - held : 0;
   }
-  return store_.free_sequences() >= count + promised + kSpare;
+  return store_.free_sequences() + given_up >= count + promised + kSpare;
 }
 
 std::size_t Scheduler::outstanding_reserve() const {
@@ -322,6 +328,13 @@ void Scheduler::drop_all_prefixes() {
 
 bool Scheduler::make_room(std::size_t cells) {
   if (limits_.exact && !active_.empty()) return false;
+  if (!active_.empty()) {
+    // What live requests hold as well comes free with them alone; then dropping prefixes helps
+    // nobody.
+    std::vector<int> sequences;
+    for (const Prefix& prefix : prefixes_) sequences.push_back(prefix.sequence);
+    if (store_.free() + store_.exclusive_cells(sequences) < cells) return false;
+  }
   while (store_.free() < cells) {
     if (!drop_one_prefix()) {
       if (!active_.empty() || spine_ == kNoSequence) return false;
@@ -453,6 +466,16 @@ void Scheduler::restart(Run& run) {
     run.wants_whole_cache[work] = true;
   }
   requeue(run, std::move(order));
+}
+
+// Between steps everything in the cache is whole, and the prefixes stay.
+void Scheduler::abandon(Run& run, const Error& error) {
+  for (Active& active : active_) active.lane->release();
+  active_.clear();
+  end_wave();
+  for (auto& result : run.results) {
+    if (!result) result = error;
+  }
 }
 
 void Scheduler::fail_all(Run& run, const Error& error) {

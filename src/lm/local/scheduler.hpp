@@ -94,7 +94,8 @@ class Scheduler {
   bool must_be_alone(const Run& run, std::size_t work) const;
   bool admit_next(Run& run, std::size_t& step_tokens);
   bool opens_inner_node(const Run& run, std::size_t shared) const;
-  bool has_sequences(std::size_t count) const;
+  // `given_up`: sequences counted as free that are not yet.
+  bool has_sequences(std::size_t count, std::size_t given_up = 0) const;
   std::size_t outstanding_reserve() const;
   Source best_prefix(const Tokens& tokens, bool with_spine) const;
   void touch_prefix(int sequence);
@@ -112,6 +113,7 @@ class Scheduler {
   bool drop_one_prefix();
   void drop_all_prefixes();
   void end_wave();
+  void abandon(Run& run, const Error& error);
   void fail_all(Run& run, const Error& error);
   std::size_t demand() const;
 

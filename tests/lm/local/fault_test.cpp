@@ -218,12 +218,6 @@ TEST_F(ModelFaults, PromptsThatDoNotFitAreNamedAndLeaveTheOthersAlone) {
   EXPECT_NE(error.message.find("A long demo"), std::string::npos);
 }
 
-std::string repeated(const std::string& word, std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) text += word;
-  return text;
-}
-
 std::vector<std::string> paired_labels(const std::string& tail) {
   const std::vector<std::string> words = {"card", "payment", "transfer", "account",
                                           "fee",  "limit",   "pin",      "cash"};
@@ -270,6 +264,24 @@ TEST_F(ModelFaults, ARequestThatTurnsOutNotToFitEndsAndLeavesTheOthersAlone) {
     EXPECT_TRUE(replies[2]);
     EXPECT_GT(impl->counters().restarts, 0);
   }
+}
+
+TEST_F(ModelFaults, WhatIsTooLongIsNamedWithWhatToDo) {
+  auto impl = open(false, 512);
+  const auto message = [&](const std::string& fixed, const std::string& input) {
+    const auto reply =
+        impl->complete(std::vector{make_request(text_prompt(fixed, input),
+                                                {LabelSlot{"l", " ", {"x", "y"}, "", {}}})},
+                       {});
+    EXPECT_FALSE(reply.front());
+    return reply.front() ? std::string() : reply.front().error().message;
+  };
+  const std::string demos = message(repeated(" a", 10000), " b");
+  EXPECT_NE(demos.find("part 1 of 2"), std::string::npos) << demos;
+  EXPECT_NE(demos.find("fewer or shorter demos"), std::string::npos) << demos;
+  const std::string input = message("b", repeated(" a", 10000));
+  EXPECT_NE(input.find("part 2 of 2"), std::string::npos) << input;
+  EXPECT_NE(input.find("shorten the input"), std::string::npos) << input;
 }
 
 TEST_F(ModelFaults, ARequestThatNeedsTheWholeCacheGetsIt) {

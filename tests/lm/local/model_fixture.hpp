@@ -52,6 +52,12 @@ inline Prompt text_prompt(const std::string& fixed, const std::string& rest) {
   return Prompt(std::make_shared<const Segments>(std::move(segments)), std::move(own));
 }
 
+inline std::string repeated(const std::string& word, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += word;
+  return text;
+}
+
 inline double log_probability(const std::vector<float>& logits, Token token) {
   double sum = 0;
   for (const float x : logits) sum += std::exp(static_cast<double>(x));

@@ -8,6 +8,7 @@
 
 #include "lm/local/adapter_file.hpp"
 #include "lm/local/model_fixture.hpp"
+#include "lm/local/sampler.hpp"
 #include "lm/temporary_folder.hpp"
 
 namespace hone::local {
@@ -233,6 +234,47 @@ TEST_F(ModelSettings, ThatAreNoFiniteNumbersAreRefused) {
   EXPECT_TRUE(replies.back());
 }
 
+TEST_F(ModelSettings, TruncationsOutsideZeroToOneAreRefused) {
+  auto impl = open(false, 256);
+  std::vector<LmRequest> requests;
+  for (const double outside : {-0.001, 1.001, 50.0}) {
+    for (double LmSettings::* setting : {&LmSettings::top_p, &LmSettings::min_p}) {
+      LmSettings settings;
+      settings.temperature = 1;
+      settings.*setting = outside;
+      requests.push_back(story(settings, 1));
+    }
+  }
+  const auto replies = impl->complete(requests, {});
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    ASSERT_FALSE(replies[i]) << i;
+    EXPECT_EQ(replies[i].error().kind, ErrorKind::bad_request) << i;
+    const std::string name = i % 2 == 0 ? "top_p" : "min_p";
+    EXPECT_NE(replies[i].error().message.find(name + ": expected a number from 0 to 1, got "),
+              std::string::npos)
+        << replies[i].error().text();
+  }
+}
+
+TEST_F(ModelSettings, ADrawLeavesTheBestTokenInWhateverTheTruncationsSay) {
+  auto impl = open(false, 256);
+  std::vector<float> row(impl->tokenizer().vocabulary_size(), 0.0F);
+  const Token best = impl->tokenizer().encode(" blue").front();
+  row[static_cast<std::size_t>(best)] = 1.0F;
+  LmSettings above;
+  above.temperature = 1;
+  above.min_p = 50;
+  LmSettings nothing;
+  nothing.temperature = 1;
+  nothing.top_p = 0;
+  for (const LmSettings& settings : {above, nothing}) {
+    TokenChooser chooser(settings, 1, 0, impl->tokenizer());
+    const Choice choice = chooser.choose(row, GrammarState(), false, impl->tokenizer());
+    EXPECT_EQ(choice.kind, Choice::Kind::token);
+    EXPECT_EQ(choice.token, best);
+  }
+}
+
 TEST_F(ModelSettings, EveryOptionChangesSomething) {
   auto impl = open();
   const auto ask = [&](const auto& change, double temperature) {
@@ -252,6 +294,7 @@ TEST_F(ModelSettings, EveryOptionChangesSomething) {
   // Cut to the best token, a draw is greedy.
   EXPECT_EQ(ask([](LmSettings& s) { s.top_k = 1; }, 1.5), greedy);
   EXPECT_EQ(ask([](LmSettings& s) { s.top_p = 1e-6; }, 1.5), greedy);
+  EXPECT_EQ(ask([](LmSettings& s) { s.top_p = 0; }, 1.5), greedy);
   EXPECT_EQ(ask([](LmSettings& s) { s.min_p = 1; }, 1.5), greedy);
   // Cut to some, it is neither.
   for (const std::string& text : {ask([](LmSettings& s) { s.top_k = 8; }, 1.5),

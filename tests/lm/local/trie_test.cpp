@@ -190,6 +190,37 @@ TEST_F(ModelTrie, InAFullCacheExactRepliesBeginAgainFewerAtATime) {
   EXPECT_EQ(texts[0], texts[1]);
 }
 
+// What a request shares with the one before may be less than that one holds, once the prefix it
+// began with is dropped.
+TEST_F(ModelTrie, ADroppedPrefixLeavesItsNeighbourNothingTooLong) {
+  LocalOptions options;
+  options.model = smollm2_path();
+  options.context_cells = 1024;
+  options.tuning = LocalTuning{};
+  options.tuning->width = 2;
+  const std::vector<ReplyPart> reply = {TextSlot{"t", " ", "", {"never"}, 2}};
+  const auto ask = [&](const std::string& fixed, const std::string& rest) {
+    return make_request(text_prompt(fixed, rest), reply);
+  };
+  const std::string first = repeated("0 1", 50);
+  const std::string second = repeated(" a", 220);
+  const LmRequest grown = ask(second, " a b");
+  const LmRequest shorter = ask(repeated(" a", 120), repeated(" b", 650));
+
+  auto impl = LocalLm::Impl::open(options).value();
+  ASSERT_LT(impl->tokens_of(ask(first, ""))->path.front(), impl->tokens_of(grown)->path.front());
+  const auto kept = impl->complete(std::vector{ask(first, " 5"), ask(second, " a c")}, {});
+  ASSERT_TRUE(kept[0] && kept[1]);
+  ASSERT_EQ(impl->counters().kept_prefixes, 2U);
+  // Both prefixes are in use, then the longer goes first.
+  const auto replies =
+      impl->complete(std::vector{ask(first, " 6"), ask(first, " 7"), grown, shorter}, {});
+  for (const auto& reply_of : replies) ASSERT_TRUE(reply_of) << reply_of.error().text();
+  ASSERT_GE(impl->counters().evicted_prefixes, 2);
+  EXPECT_GE(replies[3]->usage.computed_tokens, 650);
+  EXPECT_EQ(replies[3]->text, answer(*LocalLm::Impl::open(options).value(), shorter).text);
+}
+
 TEST_F(ModelTrie, NothingLeaksOverManyRequests) {
   auto impl = open(false, 512);
   for (int round = 0; round < 6; ++round) {
