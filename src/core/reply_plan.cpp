@@ -4,8 +4,10 @@
 
 namespace hone {
 
+// Every list comes after its size, or what ends one could as well begin the next.
 Hash ReplyPlan::hash() const {
   Hasher hasher;
+  hasher.add(std::uint64_t{parts.size()});
   for (const ReplyPart& part : parts) {
     hasher.add(static_cast<std::uint64_t>(part.index()));
     if (const auto* forced = std::get_if<ForcedText>(&part)) {
@@ -20,10 +22,12 @@ Hash ReplyPlan::hash() const {
       hasher.add(slot->field)
           .add(slot->lead)
           .add(slot->grammar)
-          .add(std::uint64_t{slot->max_tokens});
+          .add(std::uint64_t{slot->max_tokens})
+          .add(std::uint64_t{slot->stop.size()});
       for (const std::string& text : slot->stop) hasher.add(text);
     }
   }
+  hasher.add(std::uint64_t{stop.size()});
   for (const std::string& text : stop) hasher.add(text);
   json_schema.add_to(hasher);
   return hasher.finish();

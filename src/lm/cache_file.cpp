@@ -3,6 +3,8 @@
 #include <mutex>
 #include <optional>
 
+#include "hone/lm/cached_lm.hpp"
+
 #include "base/sqlite_file.hpp"
 #include "reply_json.hpp"
 
@@ -127,6 +129,17 @@ std::size_t CacheFile::save(std::span<std::pair<Hash, LmReply>> replies) const {
   // SQLite may have rolled back by itself already; then this is refused, which is what is wanted.
   sqlite::run(database, "ROLLBACK");
   return replies.size();
+}
+
+Result<std::size_t> count_kept_replies(const std::filesystem::path& file,
+                                       std::string_view file_kind) {
+  const Result<sqlite::File> opened =
+      sqlite::open(file, file_kind, sqlite::Access::read, kBusyMilliseconds);
+  if (!opened) return opened.error();
+  // Without the table none was kept yet.
+  const auto count =
+      sqlite::number(opened->database.get(), "SELECT count(*) FROM reply").value_or(0);
+  return static_cast<std::size_t>(count);
 }
 
 }  // namespace hone

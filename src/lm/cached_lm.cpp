@@ -20,8 +20,31 @@ namespace {
 
 // A request somebody is asking the model, and everybody who waits for the answer.
 struct Flight {
-  std::optional<Result<LmReply>> result;  // guarded by the cache's mutex
+  // Guarded by the cache's mutex.
+  std::optional<Result<LmReply>> result;
+  Hash asked_with;  // asked_with() of the request that was sent, where it was refused
 };
+
+// What request_key() may leave out, and a request may be refused for all the same.
+Hash asked_with(const LmRequest& request) {
+  Hasher hasher;
+  hasher.add(request.settings.hash());
+  for (const ReplyPart& part : request.reply->parts) {
+    const auto* slot = std::get_if<LabelSlot>(&part);
+    if (slot == nullptr) continue;
+    hasher.add(std::uint64_t{slot->bias.size()});
+    for (const double bias : slot->bias) hasher.add(bias);
+  }
+  return hasher.finish();
+}
+
+bool is_refusal(const Result<LmReply>& result) {
+  return !result && result.error().kind == ErrorKind::bad_request;
+}
+
+bool is_stop(const Result<LmReply>& result) {
+  return !result && result.error().kind == ErrorKind::stopped;
+}
 
 }  // namespace
 
@@ -175,9 +198,7 @@ void CachedBatch::ask_model() {
 // The number of answers that could not be saved.
 std::size_t CachedBatch::save(std::vector<Result<LmReply>>& answers) const {
   if (cache_.file == nullptr) return 0;
-  const bool was_stopped = std::any_of(answers.begin(), answers.end(), [](const auto& answer) {
-    return !answer && answer.error().kind == ErrorKind::stopped;
-  });
+  const bool was_stopped = std::any_of(answers.begin(), answers.end(), is_stop);
   // What a model that computes requests together says may depend, in the last bits, on their
   // company. Half a batch would leave the next run the other half alone.
   if (was_stopped && cache_.inner->info().likes_batches) return 0;
@@ -197,31 +218,34 @@ std::size_t CachedBatch::save(std::vector<Result<LmReply>>& answers) const {
   return failures;
 }
 
-// Gives back the requests whose flight was stopped by its own caller: this one did not ask for
-// that.
+// Gives back the requests whose flight ended by what is its own caller's alone: a stop, or other
+// settings and biases, with which it was refused.
 std::vector<std::size_t> CachedBatch::follow() {
   std::vector<std::size_t> again;
   std::unique_lock lock(cache_.mutex);
   for (const Follower& follower : std::exchange(followers_, {})) {
     const std::optional<Result<LmReply>>& result = follower.flight->result;
-    const std::stop_token& own = requests_[follower.index].stop;
+    const LmRequest& request = requests_[follower.index];
     AnyStop either;
     either.add(stop_);
-    either.add(own);
+    either.add(request.stop);
     cache_.landed.wait(lock, either.token(), [&] { return result.has_value(); });
-    if (!result) {
+    const Hash& refused = follower.flight->asked_with;
+    const bool is_others =
+        !result || is_stop(*result) || (is_refusal(*result) && refused != asked_with(request));
+    if (!is_others) {
+      if (result->ok()) {
+        take(follower.index, **result);
+      } else {
+        results_[follower.index] = *result;
+      }
+    } else if (stop_.stop_requested() || request.stop.stop_requested()) {
       results_[follower.index] = Result<LmReply>(stopped("response cache", "the call was stopped"));
-      ++cache_.stats.joined;
-    } else if (result->ok()) {
-      take(follower.index, **result);
-      ++cache_.stats.joined;
-    } else if (result->error().kind == ErrorKind::stopped && !stop_.stop_requested() &&
-               !own.stop_requested()) {
-      again.push_back(follower.index);
     } else {
-      results_[follower.index] = *result;
-      ++cache_.stats.joined;
+      again.push_back(follower.index);
+      continue;
     }
+    ++cache_.stats.joined;
   }
   return again;
 }
@@ -231,6 +255,7 @@ void CachedBatch::land(Leader& leader, const Result<LmReply>& result) {
     const std::lock_guard lock(cache_.mutex);
     if (result) cache_.memory.insert(leader.key, *result);
     leader.flight->result = result;
+    if (is_refusal(result)) leader.flight->asked_with = asked_with(requests_[leader.index]);
     leader.flight = nullptr;
     cache_.flights.erase(leader.key);
   }

@@ -56,11 +56,40 @@ struct EndpointPool::Board {
   }
 
   void finish(std::size_t endpoint, std::size_t requests, bool failed) {
-    const Clock::TimePoint now = options.clock->now();
+    Clock::TimePoint until;
+    if (failed) until = options.clock->now() + options.cool_down;
     const std::lock_guard lock(mutex);
     in_flight[endpoint] -= requests;
-    if (failed) down_until[endpoint] = now + options.cool_down;
+    if (failed) down_until[endpoint] = until;
   }
+
+  // What one call picked and did not finish yet: off the board at its end, whatever ends it.
+  class Load {
+   public:
+    explicit Load(Board& board) : board_(board), requests_(board.in_flight.size()) {}
+    ~Load() {
+      for (std::size_t e = 0; e < requests_.size(); ++e) {
+        if (requests_[e] > 0) board_.finish(e, requests_[e], false);
+      }
+    }
+    Load(const Load&) = delete;
+    Load& operator=(const Load&) = delete;
+
+    std::optional<std::size_t> pick(const std::vector<bool>& tried) {
+      const std::optional<std::size_t> endpoint = board_.pick(tried);
+      if (endpoint) ++requests_[*endpoint];
+      return endpoint;
+    }
+    void finish(std::size_t endpoint, bool failed) {
+      if (requests_[endpoint] == 0) return;
+      board_.finish(endpoint, requests_[endpoint], failed);
+      requests_[endpoint] = 0;
+    }
+
+   private:
+    Board& board_;
+    std::vector<std::size_t> requests_;  // of each endpoint
+  };
 
   EndpointPoolOptions options;
   std::mutex mutex;
@@ -118,10 +147,11 @@ std::vector<Result<LmReply>> EndpointPool::complete(std::span<const LmRequest> r
   std::vector<std::size_t> open(requests.size());
   for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
 
+  Board::Load load(*board_);
   while (!open.empty()) {
     std::vector<Share> shares(endpoints_.size());
     for (const std::size_t index : open) {
-      const std::optional<std::size_t> endpoint = board_->pick(tried[index]);
+      const std::optional<std::size_t> endpoint = load.pick(tried[index]);
       if (!endpoint) continue;
       tried[index][*endpoint] = true;
       shares[*endpoint].indices.push_back(index);
@@ -145,7 +175,7 @@ std::vector<Result<LmReply>> EndpointPool::complete(std::span<const LmRequest> r
         }
         results[index] = std::move(reply);
       }
-      if (!share.requests.empty()) board_->finish(e, share.requests.size(), failed);
+      load.finish(e, failed);
       if (share.fault != nullptr) fault = share.fault;
     }
     if (fault != nullptr) std::rethrow_exception(fault);

@@ -58,7 +58,6 @@ void Exchange::run(const std::stop_token& stop) {
     session_->pump(wait,
                    [this](std::size_t index, const Answer& answer) { finish(index, answer); });
   }
-  session_->drop_all();
 }
 
 void Exchange::drop_withdrawn() {

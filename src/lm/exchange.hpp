@@ -54,7 +54,8 @@ class Exchange {
  public:
   Exchange(const SessionPool& pool, const RetryRules& rules, const Clock& clock, std::string where,
            Poster& poster, std::size_t posts);
-  // Until every post is settled or a stop is asked for.
+  // Until every post is settled or a stop is asked for. What is in flight then is cut with the
+  // exchange.
   void run(const std::stop_token& stop);
 
  private:

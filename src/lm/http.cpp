@@ -1,5 +1,6 @@
 #include "http.hpp"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pthread.h>
 
@@ -107,7 +108,9 @@ Answer answer_of(Transfer& transfer, CURLcode code) {
     if (status >= 300) {
       curl_off_t wait = 0;
       curl_easy_getinfo(transfer.easy.get(), CURLINFO_RETRY_AFTER, &wait);
-      answer.retry_after = std::chrono::seconds(wait);
+      // A date may be over, and a number may be beyond what any clock counts.
+      constexpr curl_off_t kLongest = 1'000'000'000;
+      answer.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(wait, 0, kLongest));
     }
     answer.body = std::move(transfer.body);
     return answer;
@@ -119,6 +122,14 @@ Answer answer_of(Transfer& transfer, CURLcode code) {
     answer.fault = transfer.fault[0] != '\0' ? transfer.fault.data() : curl_easy_strerror(code);
   }
   return answer;
+}
+
+// Only an address may begin with 127: of a name, such as 127.0.0.1.example.org, somebody else says
+// where it leads.
+bool is_loopback_host(const std::string& host) {
+  if (host == "localhost" || host == "[::1]") return true;
+  std::array<unsigned char, 4> address{};
+  return inet_pton(AF_INET, host.c_str(), address.data()) == 1 && address.front() == 127;
 }
 
 }  // namespace
@@ -170,6 +181,8 @@ struct Session::State {
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(config.timeout.count()));
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hone");
     if (config.bypass_proxy) curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    // Room for all of them, so that retiring one cannot fail.
+    idle.reserve(all.size() + 1);
     all.push_back(std::move(transfer));
     return *all.back();
   }
@@ -323,7 +336,7 @@ Result<Url> parse_url(std::string_view text) {
   Url parsed;
   parsed.is_https = scheme == "https";
   const std::string host = part(CURLUPART_HOST);
-  parsed.is_loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+  parsed.is_loopback = is_loopback_host(host);
   std::string path = part(CURLUPART_PATH);
   while (!path.empty() && path.back() == '/') path.pop_back();
   if (path.empty()) path = "/v1";

@@ -81,7 +81,12 @@ class SessionPool {
    public:
     Lease(const SessionPool& pool, std::unique_ptr<Session> session)
         : pool_(&pool), session_(std::move(session)) {}
-    ~Lease() { pool_->give_back(std::move(session_)); }
+    // Whatever ends the lease, what is in flight then ends with it: it points at the lessee's
+    // bodies.
+    ~Lease() {
+      session_->drop_all();
+      pool_->give_back(std::move(session_));
+    }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     Session* operator->() const { return session_.get(); }

@@ -4,7 +4,11 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <numeric>
+#include <optional>
 #include <utility>
+
+#include "any_stop.hpp"
 
 namespace hone {
 
@@ -92,19 +96,36 @@ std::vector<Result<LmReply>> RateLimitedLm::complete(std::span<const LmRequest> 
     std::size_t count;
     ~Release() { bucket.release(count); }
   };
-  std::vector<Result<LmReply>> replies;
-  replies.reserve(requests.size());
-  while (replies.size() < requests.size()) {
-    const auto left = requests.subspan(replies.size());
-    const std::size_t granted = bucket_->acquire(left.size(), stop);
+  std::vector<Result<LmReply>> replies(
+      requests.size(), stopped("rate limit", "the call was stopped while it waited its turn"));
+  std::vector<std::size_t> open(requests.size());
+  std::iota(open.begin(), open.end(), std::size_t{0});
+  std::optional<AnyStop> wait_end;  // the call's stop and those of the requests, for every wait
+  while (true) {
+    // Nobody wants them any more, and they take no turn from the others.
+    std::erase_if(open, [&](std::size_t index) {
+      if (!requests[index].stop.stop_requested()) return false;
+      replies[index] = stopped("rate limit", "the request was withdrawn");
+      return true;
+    });
+    if (open.empty()) break;
+    if (!wait_end || wait_end->token().stop_requested()) {
+      wait_end.emplace();
+      wait_end->add(stop);
+      for (const std::size_t index : open) wait_end->add(requests[index].stop);
+    }
+    const std::size_t granted = bucket_->acquire(open.size(), wait_end->token());
     if (granted == 0) {
-      replies.insert(replies.end(), left.size(),
-                     stopped("rate limit", "the call was stopped while it waited its turn"));
-      break;
+      if (stop.stop_requested()) break;
+      continue;
     }
     const Release release{*bucket_, granted};
-    for (Result<LmReply>& reply : inner_->complete(left.first(granted), stop))
-      replies.push_back(std::move(reply));
+    std::vector<LmRequest> piece;
+    piece.reserve(granted);
+    for (std::size_t i = 0; i < granted; ++i) piece.push_back(requests[open[i]]);
+    std::vector<Result<LmReply>> answers = inner_->complete(piece, stop);
+    for (std::size_t i = 0; i < granted; ++i) replies[open[i]] = std::move(answers[i]);
+    open.erase(open.begin(), open.begin() + static_cast<std::ptrdiff_t>(granted));
   }
   return replies;
 }

@@ -42,6 +42,15 @@ TEST(ReplyPlan, HashLeavesBiasesOut) {
   EXPECT_NE(plan.hash(), before);
 }
 
+TEST(ReplyPlan, HashTellsTheStopsOfTheLastSlotFromThoseOfTheReply) {
+  ReplyPlan plan;
+  plan.parts = {TextSlot{.field = "t", .lead = "", .grammar = "", .stop = {"a", "b"}}};
+  ReplyPlan other;
+  other.parts = {TextSlot{.field = "t", .lead = "", .grammar = "", .stop = {"a"}}};
+  other.stop = {"b"};
+  EXPECT_NE(plan.hash(), other.hash());
+}
+
 TEST(ReplyPlan, SingleChoiceHasOneLabelAndNoText) {
   ReplyPlan plan;
   plan.parts = {ForcedText{"Label:"}, LabelSlot{"l", " ", {"a", "b"}, "\n", {}}};

@@ -5,7 +5,9 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <limits>
 #include <thread>
@@ -237,6 +239,54 @@ TEST(CachedLm, DuplicatesOfABatchMayDifferInBias) {
   const auto replies = lm->complete(batch, {});
   EXPECT_EQ(replies[0].value().text, "\nLabel: negative");
   EXPECT_EQ(replies[1].value().text, "\nLabel: positive");
+}
+
+// Scores labels, and refuses biases that are no finite numbers and replies of no token.
+class RefusingLm final : public Lm {
+ public:
+  const LmInfo& info() const override { return info_; }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token) const override {
+    std::vector<Result<LmReply>> replies;
+    for (const LmRequest& request : requests) {
+      const auto& slot = std::get<LabelSlot>(request.reply->parts.back());
+      const bool is_refused =
+          request.settings.max_tokens == std::size_t{0} ||
+          !std::ranges::all_of(slot.bias, [](double bias) { return std::isfinite(bias); });
+      if (is_refused) {
+        replies.emplace_back(bad_request("", "no such request"));
+        continue;
+      }
+      LmReply reply;
+      reply.labels.push_back({.field = slot.field, .log_probs = {-1.0, -1.5}, .chosen = 0});
+      replies.emplace_back(std::move(reply));
+    }
+    return replies;
+  }
+
+ private:
+  LmInfo info_{.identity = "refusing", .scores_labels = true};
+};
+
+TEST(CachedLm, ARefusalIsOnlyOfThoseWhoAskedAlike) {
+  const auto lm = open(std::make_shared<RefusingLm>());
+  const double infinity = std::numeric_limits<double>::infinity();
+  std::vector<LmRequest> batch = {label_request("t", {-infinity, 0}), label_request("t"),
+                                  label_request("t", {-infinity, 0}),
+                                  label_request("t", {1.0, 0.0})};
+  const auto replies = lm->complete(batch, {});
+  EXPECT_EQ(replies[0].error().kind, ErrorKind::bad_request);
+  EXPECT_EQ(replies[1].value().text, "\nLabel: positive");
+  EXPECT_EQ(replies[2].error().kind, ErrorKind::bad_request);
+  EXPECT_EQ(replies[3].value().text, "\nLabel: negative");
+  EXPECT_EQ(lm->stats().misses, 2U);
+  EXPECT_EQ(lm->stats().joined, 2U);
+
+  batch = {label_request("u"), label_request("u")};
+  batch[0].settings.max_tokens = 0;
+  const auto others = lm->complete(batch, {});
+  EXPECT_EQ(others[0].error().kind, ErrorKind::bad_request);
+  EXPECT_EQ(others[1].value().text, "\nLabel: positive");
 }
 
 TEST(CachedLm, TheLeastRecentlyUsedReplyGoesFirst) {

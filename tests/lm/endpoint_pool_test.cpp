@@ -8,6 +8,7 @@
 #include "hone/testing/fake_clock.hpp"
 #include "hone/testing/scripted_lm.hpp"
 
+#include "faulty_clock.hpp"
 #include "requests.hpp"
 
 namespace hone {
@@ -80,6 +81,17 @@ TEST(EndpointPool, AWrongRequestIsNotTriedElsewhere) {
   EXPECT_EQ(EndpointPool({picky, other}).complete_one(chat_request("q")).error().kind,
             ErrorKind::bad_request);
   EXPECT_EQ(other->calls(), 0U);
+}
+
+TEST(EndpointPool, ACallThatThrowsLeavesNoLoadBehind) {
+  const auto clock = std::make_shared<tests::FaultyClock>();
+  const auto a = named("a");
+  const auto b = named("b");
+  const EndpointPool pool({a, b}, {.clock = clock});
+  // The first request is picked for already when the second one's turn fails.
+  clock->fail_at(2);
+  EXPECT_THROW((void)pool.complete(batch_of(2), {}), std::bad_alloc);
+  EXPECT_EQ(pool.complete_one(chat_request("q")).value().text, "a");
 }
 
 TEST(EndpointPool, ItsIdentityDoesNotDependOnTheOrder) {

@@ -88,5 +88,64 @@ TEST(RateLimitedLm, AStopEndsTheWait) {
   EXPECT_EQ(replies[2].error().kind, ErrorKind::stopped);
 }
 
+TEST(RateLimitedLm, AWithdrawnRequestTakesNoTurn) {
+  const auto clock = std::make_shared<FakeClock>();
+  std::stop_source before;
+  std::stop_source meanwhile;
+  const auto inner =
+      std::make_shared<ScriptedLm>([&](const LmRequest& request) -> Result<std::string> {
+        meanwhile.request_stop();
+        return request.prompt.rest()[0].text();
+      });
+  const RateLimitedLm lm(inner, {.requests_per_minute = 60, .burst = 2, .clock = clock});
+  std::vector<LmRequest> batch = batch_of(6);
+  batch[0].stop = batch[2].stop = before.get_token();
+  batch[4].stop = meanwhile.get_token();
+  before.request_stop();
+  const auto replies = lm.complete(batch, {});
+  ASSERT_EQ(replies.size(), 6U);
+  for (const std::size_t i : {0U, 2U, 4U}) EXPECT_EQ(replies[i].error().kind, ErrorKind::stopped);
+  for (const std::size_t i : {1U, 3U, 5U}) EXPECT_EQ(replies[i].value().text, std::to_string(i));
+  EXPECT_THAT(inner->batch_sizes(), ElementsAre(2, 1));
+  EXPECT_LT(clock->slept(), std::chrono::milliseconds(1001));
+}
+
+TEST(RateLimitedLm, AWithdrawalEndsTheWait) {
+  const auto inner = yes();
+  const RateLimitedLm lm(inner, {.requests_per_minute = 0.001, .clock = {}});
+  std::stop_source withdrawal;
+  std::jthread withdrawing([&] {
+    while (inner->calls() == 0) std::this_thread::yield();
+    withdrawal.request_stop();
+  });
+  std::vector<LmRequest> batch = batch_of(2);
+  batch[1].stop = withdrawal.get_token();
+  const auto replies = lm.complete(batch, {});
+  ASSERT_EQ(replies.size(), 2U);
+  EXPECT_TRUE(replies[0].ok());
+  EXPECT_EQ(replies[1].error().kind, ErrorKind::stopped);
+  EXPECT_EQ(inner->calls(), 1U);
+}
+
+TEST(RateLimitedLm, AWithdrawalEndsTheWaitForOthersInFlight) {
+  tests::Gate begun;
+  tests::Gate gate;
+  const auto inner = std::make_shared<ScriptedLm>([&](const LmRequest&) -> Result<std::string> {
+    begun.open();
+    gate.wait();
+    return "yes";
+  });
+  const RateLimitedLm lm(inner, {.max_concurrent = 1, .clock = {}});
+  std::jthread other([&] { EXPECT_TRUE(lm.complete_one(chat_request("p")).ok()); });
+  begun.wait();
+  std::stop_source withdrawal;
+  LmRequest request = chat_request("q");
+  request.stop = withdrawal.get_token();
+  std::jthread withdrawing([&] { withdrawal.request_stop(); });
+  EXPECT_EQ(lm.complete_one(request).error().kind, ErrorKind::stopped);
+  EXPECT_EQ(inner->calls(), 1U);
+  gate.open();
+}
+
 }  // namespace
 }  // namespace hone

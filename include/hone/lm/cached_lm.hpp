@@ -8,6 +8,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/lm/lm.hpp"
@@ -36,10 +37,16 @@ struct CacheStats {
   std::size_t file_failures = 0;  // replies that could not be saved, rows that could not be read
 };
 
+// How many replies a cache file or study log keeps, whoever is writing to it. bad_request as of
+// CachedLm::open, and when it is not there.
+Result<std::size_t> count_kept_replies(const std::filesystem::path& file,
+                                       std::string_view file_kind = "cache");
+
 // Requests are the same when their request_key is. Identical ones in flight, from several threads
 // or inside one batch, are sent once. What a batch misses goes to the inner model as one batch, in
 // order. Failures are handed to everybody who waits and are not kept; a caller that waits for one
-// that was stopped sends the request itself.
+// that was stopped, or refused with other settings or biases than its own, sends the request
+// itself.
 //
 // A reply from the cache counts one call, one cached call, its prompt tokens, and no computed or
 // generated token (what it took when it was made is in `cached_generated_tokens`). Where the plan

@@ -20,10 +20,10 @@ namespace hone {
 
 // How to decode. The defaults are greedy: the most probable token each time. Numbers are finite.
 struct LmSettings {
-  double temperature = 0;  // 0 is greedy; the truncations below then do nothing
-  double top_p = 1;
-  std::int64_t top_k = 0;  // 0 = all
-  double min_p = 0;
+  double temperature = 0;         // 0 is greedy; the truncations below then do nothing
+  double top_p = 1;               // 0 to 1; at 0 only the most probable token is left
+  std::int64_t top_k = 0;         // 0 = all
+  double min_p = 0;               // 0 to 1
   double repetition_penalty = 1;  // over the generated text
   double frequency_penalty = 0;
   double presence_penalty = 0;

@@ -21,7 +21,8 @@ struct RateLimits {
 
 // A token bucket (as in traffic shaping, RFC 2697) and a limit of what is in flight. A batch goes
 // on in pieces as large as the limits allow at the time, one after another. Callers wait in no
-// particular order. Thread safe.
+// particular order. A request that is withdrawn while it waits is answered without a turn. Thread
+// safe.
 class RateLimitedLm final : public Lm {
  public:
   RateLimitedLm(std::shared_ptr<const Lm> inner, RateLimits limits);
