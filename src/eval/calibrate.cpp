@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "program/label_fields.hpp"
+
 namespace hone {
 namespace {
 
@@ -69,9 +71,8 @@ bool scores_labels(const Predictor& predictor, const Evaluator& evaluator) {
 }
 
 bool has_labels(const Predictor& predictor) {
-  return std::ranges::any_of(predictor.signature().outputs(), [](const Field& field) {
-    return field.type.kind() == TypeKind::enumeration || field.type.kind() == TypeKind::boolean;
-  });
+  return std::ranges::any_of(predictor.signature().outputs(),
+                             [](const Field& field) { return label_count(field) > 0; });
 }
 
 double bounded(double number, const Limits& limits) {

@@ -69,6 +69,10 @@ class Progress {
   Usage usage_;
 };
 
+bool is_stopped(const Rollout& rollout) {
+  return rollout.error && rollout.error->kind == ErrorKind::stopped;
+}
+
 }  // namespace
 
 double Evaluation::mean() const {
@@ -87,15 +91,22 @@ std::size_t Evaluation::scored() const {
       rollouts.begin(), rollouts.end(), [](const Rollout& r) { return r.score.has_value(); }));
 }
 
+std::size_t Evaluation::met() const {
+  return rollouts.size() - static_cast<std::size_t>(std::ranges::count_if(rollouts, is_stopped));
+}
+
 std::size_t Evaluation::failures() const {
-  return static_cast<std::size_t>(std::count_if(
-      rollouts.begin(), rollouts.end(), [](const Rollout& r) { return r.error.has_value(); }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      rollouts, [](const Rollout& r) { return r.error.has_value() && !is_stopped(r); }));
 }
 
 std::size_t Evaluation::parse_failures() const {
   std::size_t count = 0;
   for (const Rollout& rollout : rollouts) {
-    for (const TraceStep& step : rollout.trace.steps) count += step.faults.empty() ? 0 : 1;
+    for (const TraceStep& step : rollout.trace.steps) {
+      count += std::ranges::any_of(
+          step.faults, [](const Error& fault) { return fault.kind == ErrorKind::bad_reply; });
+    }
   }
   return count;
 }

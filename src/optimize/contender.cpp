@@ -218,7 +218,7 @@ Trial Contender::trial(std::size_t number, std::span<const std::size_t> order,
   trial.merit = aims.goals.merit(trial.measures);
   trial.excess = aims.goals.excess(trial.measures);
   trial.likelihood = best.likelihood;
-  trial.examples = rollouts.size();
+  trial.examples = evaluation.met();
   trial.failures = evaluation.failures();
   trial.parse_failures = Evaluation{raw_.rollouts}.parse_failures();
   trial.usage = Evaluation{raw_.rollouts}.usage();

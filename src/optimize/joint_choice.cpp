@@ -7,6 +7,7 @@
 
 #include "optimize/contender.hpp"
 #include "optimize/domains.hpp"
+#include "optimize/ranking.hpp"
 
 namespace hone {
 namespace {
@@ -103,12 +104,19 @@ Candidate JointChoice::first() const {
   return point;
 }
 
-std::optional<double> told_score(const Trial& trial) {
+std::optional<double> told_score(const Search& search, const Trial& trial,
+                                 std::span<const std::size_t> places) {
   const bool any =
       std::any_of(trial.scores.begin(), trial.scores.end(), [](const auto& s) { return s; });
   if (!any) return std::nullopt;
   // Beyond a limit is worse than anything within it, and further beyond worse still.
-  return trial.excess > 0 ? -kBeyondLimits * (1 + trial.excess) : trial.merit;
+  if (trial.excess > 0) return -kBeyondLimits * (1 + trial.excess);
+  if (!search.goals().is_score()) return trial.merit;
+  if (places.empty()) return comparable_mean(trial, search.baseline());
+  Trial placed = trial;
+  placed.scores.assign(search.val().size(), std::nullopt);
+  for (std::size_t i = 0; i < places.size(); ++i) placed.scores[places[i]] = trial.scores[i];
+  return comparable_mean(placed, search.baseline());
 }
 
 }  // namespace hone

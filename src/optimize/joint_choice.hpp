@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +53,10 @@ class JointChoice {
 };
 
 // What a sampler is told about a trial: its merit, or less than any where it is beyond a limit;
-// none when nothing of it was scored.
-std::optional<double> told_score(const Trial& trial);
+// none when nothing of it was scored. Where the score is the goal and the trial met some examples
+// only, the baseline's score and what the trial gains over it on these. `places`: which validation
+// examples a minibatch's are; empty for a trial of all of them.
+std::optional<double> told_score(const Search& search, const Trial& trial,
+                                 std::span<const std::size_t> places = {});
 
 }  // namespace hone

@@ -119,6 +119,10 @@ std::vector<std::optional<double>> all_scores(const Trial& trial) {
   return scores;
 }
 
+bool has_every_score(const Trial& trial) {
+  return std::ranges::all_of(trial.scores, [](const auto& score) { return score.has_value(); });
+}
+
 double gain(const Trial& trial, const Trial& baseline) {
   const PairedScores pairs = paired_scores(baseline, trial);
   double sum = 0;
@@ -134,9 +138,13 @@ bool is_below(const Trial& trial, const Trial& baseline) {
 
 const Trial* highest_mean(std::span<const Trial> trials, const Trial* baseline) {
   const Trial* top = nullptr;
+  double most = 0;
   for (const Trial& trial : trials) {
     if (!trial.complete || (baseline && is_below(trial, *baseline))) continue;
-    if (!top || trial.mean > top->mean) top = &trial;
+    const double mean = comparable_mean(trial, baseline);
+    if (top && mean <= most) continue;
+    top = &trial;
+    most = mean;
   }
   return top;
 }
@@ -183,7 +191,7 @@ const Trial* best_since_run_off(std::span<const Trial> trials, const Trial& winn
   }
   for (const Trial& trial : trials) {
     if (trial.number <= last || !trial.complete || is_below(trial, baseline)) continue;
-    if (trial.mean > best->mean) best = &trial;
+    if (comparable_mean(trial, &baseline) > comparable_mean(*best, &baseline)) best = &trial;
   }
   return best;
 }
@@ -199,6 +207,19 @@ PairedScores paired_scores(const Trial& first, const Trial& second) {
     pairs.second.push_back(*others[i]);
   }
   return pairs;
+}
+
+double comparable_mean(const Trial& trial, const Trial* baseline) {
+  if (!baseline || (has_every_score(trial) && has_every_score(*baseline))) return trial.mean;
+  const std::size_t count = std::min(trial.scores.size(), baseline->scores.size());
+  double gained = 0;
+  double pairs = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!trial.scores[i] || !baseline->scores[i]) continue;
+    gained += *trial.scores[i] - *baseline->scores[i];
+    ++pairs;
+  }
+  return pairs == 0 ? trial.mean : baseline->mean + gained / pairs;
 }
 
 std::vector<std::size_t> finalists(std::span<const Trial> trials, std::size_t baseline) {

@@ -33,15 +33,20 @@ std::size_t common_temperature(std::span<const LabelLikelihood> means);
 bool is_clearly_worse(std::span<const std::optional<double>> one,
                       std::span<const std::optional<double>> other);
 
+// The mean over the validation examples; where it or the baseline lacks scores, the baseline's mean
+// and what the trial gains over it on the examples both have a score of: which examples those are
+// must not make one trial better than another.
+double comparable_mean(const Trial& trial, const Trial* baseline);
+
 // The best complete trial, the earlier of equals; null when there is none. Of those that are not
-// clearly worse than the highest mean, and not below the baseline on the examples both have a score
-// of, the one that gives the right labels the most probability, at the temperature under which
-// these trials together give them the most, fallbacks last: every example says how much, where a
-// score of 0 or 1 says only whether. Without label scores the highest mean. `baseline` is the
-// number of its trial. After a run-off only those in it are chosen among, by the scores of both
-// rounds, and compared with the baseline on the examples both met: so that one which showed easy
-// examples as demos loses nothing by it. A trial that came after the run-off wins by a higher mean
-// of the validation examples than its winner's.
+// clearly worse than the highest mean (a comparable one), and not below the baseline on the
+// examples both have a score of, the one that gives the right labels the most probability, at the
+// temperature under which these trials together give them the most, fallbacks last: every example
+// says how much, where a score of 0 or 1 says only whether. Without label scores the highest mean.
+// `baseline` is the number of its trial. After a run-off only those in it are chosen among, by the
+// scores of both rounds, and compared with the baseline on the examples both met: so that one which
+// showed easy examples as demos loses nothing by it. A trial that came after the run-off wins by a
+// higher mean of the validation examples than its winner's.
 const Trial* best_trial(std::span<const Trial> trials, std::optional<std::size_t> baseline);
 
 // The complete trials whose mean is not clearly worse than the highest, and the baseline: numbers.

@@ -94,8 +94,14 @@ const std::vector<Trial>& Search::trials() const {
 const Trial* Search::best() const {
   return state_->best();
 }
+const Trial* Search::baseline() const {
+  return state_->baseline();
+}
 void Search::conclude() {
-  if (const Trial* best = state_->best()) state_->log.result(*best, stop_reason());
+  // A budget may end before anything is complete; then the program stays as it came.
+  const Trial* best = state_->best();
+  if (!best) best = state_->baseline();
+  if (best) state_->log.result(*best, stop_reason());
 }
 bool Search::done() const {
   return state_->done();

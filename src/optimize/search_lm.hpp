@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -22,7 +23,7 @@ class SearchLm {
                                                 std::optional<std::filesystem::path> file) {
     Result<std::unique_ptr<CachedLm>> cached =
         CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
-                       {kCacheBytes, std::move(file), "study log"});
+                       {file ? kCacheBytes : kEverything, file, "study log"});
     if (!cached) return cached.error();
     return std::unique_ptr<SearchLm>(new SearchLm(*std::move(cached), meter, price));
   }
@@ -30,9 +31,11 @@ class SearchLm {
   std::size_t lost_replies() const { return cached_->stats().file_failures; }
 
  private:
-  // Replies kept of one run: a label reply is a few hundred bytes, so this is far more than a run
-  // asks for.
+  // In memory, in front of a file. Without one everything is kept: the meter takes what was
+  // answered once for free, so that a reply that was forgotten would be asked for again beyond the
+  // budget. A label reply is a few hundred bytes.
   static constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
+  static constexpr std::size_t kEverything = std::numeric_limits<std::size_t>::max();
 
   SearchLm(std::unique_ptr<CachedLm> cached, Meter& meter, const Price& price)
       : cached_(std::move(cached)), metered_(*cached_, meter, price) {}

@@ -98,19 +98,26 @@ Evaluator Search::State::make_evaluator(const Lm& lm) const {
   return Evaluator(model(lm), std::move(evaluator_options));
 }
 
+const Trial* Search::State::baseline() const {
+  const auto found = measured.find(hash_of("baseline"));
+  return found == measured.end() ? nullptr : &trials[found->second];
+}
+
 const Trial* Search::State::best() const {
-  if (!task.goals.is_score()) {
-    const Trial* best = nullptr;
-    for (const Trial& trial : trials) {
-      if (trial.complete && (!best || task.goals.is_better(trial.measures, best->measures)))
-        best = &trial;
-    }
-    return best;
+  const Trial* before = baseline();
+  if (task.goals.is_score())
+    return best_trial(trials, before ? std::optional(before->number) : std::nullopt);
+  const auto measures_of = [&](const Trial& trial) {
+    Measures measures = trial.measures;
+    measures.score = comparable_mean(trial, before);
+    return measures;
+  };
+  const Trial* best = nullptr;
+  for (const Trial& trial : trials) {
+    if (trial.complete && (!best || task.goals.is_better(measures_of(trial), measures_of(*best))))
+      best = &trial;
   }
-  std::optional<std::size_t> baseline;
-  if (const auto found = measured.find(hash_of("baseline")); found != measured.end())
-    baseline = found->second;
-  return best_trial(trials, baseline);
+  return best;
 }
 
 bool Search::State::scores_labels(const Predictor& predictor) const {
@@ -231,6 +238,8 @@ std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contend
       options.race.by_rank && task.goals.is_score() ? label_rows(racing) : std::vector<ScoreRow>();
   for (const std::size_t index :
        race_survivors(grades.empty() ? rows : grades, race_order.size(), rules)) {
+    // Those that were dropped before stay dropped, whatever became of the others.
+    if (std::ranges::find(alive, racing[index]) == alive.end()) continue;
     if (!incumbent || !falls_behind(rows[index], *incumbent, race_order.size(), rules)) {
       out.push_back(racing[index]);
     }

@@ -61,6 +61,7 @@ struct Search::State {
     if (options.observer) options.observer(event);
   }
   bool done() const { return options.stop.stop_requested() || meter.spent(); }
+  const Trial* baseline() const;
   const Trial* best() const;
 
   // Of the model the predictor asks.

@@ -95,6 +95,20 @@ TEST(LearnLabelBias, WhatItLearnsFitsTheProgram) {
             Value("bad"));
 }
 
+TEST(LearnLabelBias, AnOptionalLabelHasABiasForNoneToo) {
+  const ScriptedLm lm(Script{
+      .reply = {},
+      .score = [](const LmRequest&,
+                  const LabelSlot& slot) { return std::vector<double>(slot.labels.size(), -1.0); },
+      .value = {}});
+  const Program program =
+      classifier(Calibration::batch, "text -> label: optional[enum(good, bad)]");
+  const Candidate learned =
+      learn_label_bias(program, texts({"alpha", "omega"}), Evaluator(lm)).value();
+  ASSERT_NE(learned.find("predict.label_bias"), nullptr);
+  EXPECT_EQ(learned.find("predict.label_bias")->get("label").size(), 3U);
+}
+
 TEST(LearnLabelBias, EveryPredictorOfAPipelineHasItsOwn) {
   PredictorOptions options;
   options.format = Format::completion;

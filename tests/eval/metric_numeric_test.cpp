@@ -43,6 +43,11 @@ TEST(LastNumber, ReadsNumbersAsPeopleWriteThem) {
       {"-€1,000", -1000},
       {"007", 7},
       {"x=-2", -2},
+      {"x ≈-5", -5},
+      {"“-5”", -5},
+      {"it is\u00a0-5", -5},
+      {"größe-5", 5},
+      {"модель-5", 5},
   };
   for (const auto& [text, number] : cases) {
     ASSERT_TRUE(last_number(text).has_value()) << text;

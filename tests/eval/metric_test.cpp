@@ -153,8 +153,10 @@ TEST(MetricFromSpec, KnowsEveryNameAndAlias) {
   EXPECT_EQ(metric_from_spec("f1_match:answer", one).value().name(), "f1:answer");
   EXPECT_EQ(metric_from_spec("numeric:answer", one).value().name(), "numeric:answer");
   EXPECT_EQ(metric_from_spec("numeric_match", one).value().name(), "numeric:answer");
-  EXPECT_EQ(metric_from_spec("judge:answer:is polite: very", one).value().name(), "judge:answer");
-  EXPECT_EQ(metric_from_spec("judge:is polite", one).value().name(), "judge:answer");
+  EXPECT_EQ(metric_from_spec("judge:answer:is polite: very", one).value().name(),
+            "judge:answer:is polite: very");
+  EXPECT_EQ(metric_from_spec("judge:is polite", one).value().name(), "judge:answer:is polite");
+  EXPECT_EQ(metric_from_spec("numeric:answer:0.5", one).value().name(), "numeric:answer:0.5");
   EXPECT_EQ(metric_from_spec("command:cat", one).value().name(), "command:cat");
   const Signature passages = parsed("question -> passages: list[str], answer");
   EXPECT_EQ(metric_from_spec("answer_passage_match:gold:passages", passages).value().name(),

@@ -46,5 +46,23 @@ TEST(EvaluatorWithdrawal, DropsTheRunsOfOneCandidateAndKeepsTheOthers) {
   EXPECT_EQ(lm.calls(), 7U);
 }
 
+TEST(Evaluation, CountsWhatFailedApartFromWhatWasStoppedOrCouldNotBeRead) {
+  const auto with_error = [](ErrorKind kind) {
+    Rollout rollout;
+    rollout.error = Error{kind, "m", "e"};
+    TraceStep step;
+    step.faults.push_back(*rollout.error);
+    rollout.trace.steps.push_back(step);
+    return rollout;
+  };
+  Rollout good;
+  good.score = 1;
+  const Evaluation evaluation{{good, with_error(ErrorKind::bad_reply),
+                               with_error(ErrorKind::temporary), with_error(ErrorKind::stopped)}};
+  EXPECT_EQ(evaluation.met(), 3U);
+  EXPECT_EQ(evaluation.failures(), 2U);
+  EXPECT_EQ(evaluation.parse_failures(), 1U);
+}
+
 }  // namespace
 }  // namespace hone

@@ -18,6 +18,7 @@
 #include "hone/testing/planted_task.hpp"
 
 #include "optimize/planted.hpp"
+#include "optimize/search_lm.hpp"
 
 namespace hone {
 namespace {
@@ -228,6 +229,30 @@ TEST(Budget, HoldsWhenCallsFail) {
       }
     }
   }
+}
+
+// What was answered once is free; so it must not be forgotten and asked for again.
+TEST(SearchLm, KeepsEveryReplyOfASearchWithoutALog) {
+  const auto scripted = std::make_shared<ScriptedLm>(
+      Script{.reply = {}, .score = {}, .value = [](const LmRequest&, const TextSlot&) {
+               return std::string(std::size_t{1} << 20, 'x');
+             }});
+  const CountingLm counted(scripted);
+  const FakeClock clock;
+  Meter meter({}, clock);
+  const auto lm = SearchLm::make(counted, meter, {}, std::nullopt).value();
+  const auto plan = std::make_shared<ReplyPlan>();
+  plan->parts = {TextSlot{"t", " ", "", {"\n"}, 4}};
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 24; ++i) {
+      LmRequest request;
+      request.prompt =
+          Prompt(std::make_shared<const Segments>(), {Segment(Role::text, std::to_string(i))});
+      request.reply = plan;
+      ASSERT_TRUE(lm->get().complete_one(request));
+    }
+  }
+  EXPECT_EQ(counted.calls(), 24);
 }
 
 TEST(MeteredLm, TwinsInABatchArePaidOnceAndShareTheirFailure) {

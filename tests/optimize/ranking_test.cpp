@@ -74,6 +74,21 @@ TEST(Ranking, FailuresDoNotMakeAWinner) {
   EXPECT_EQ(best_trial(trials, 0)->number, 0U);
 }
 
+TEST(Ranking, EasyExamplesDoNotMakeAWinnerEither) {
+  // The second is right on 80; the third failed on the forty the second is least right on, and is
+  // worse on the sixty both have.
+  Scores steady = hundred(57);
+  for (std::size_t i = 60; i < 83; ++i) steady[i] = 1.0;
+  Scores lucky = hundred(55);
+  for (std::size_t i = 60; i < 100; ++i) lucky[i].reset();
+  const std::vector<Trial> trials = {make_trial(0, hundred(50), {}), make_trial(1, steady, {}),
+                                     make_trial(2, lucky, {})};
+  ASSERT_GT(trials[2].mean, trials[1].mean);
+  EXPECT_EQ(best_trial(trials, 0)->number, 1U);
+  EXPECT_DOUBLE_EQ(comparable_mean(trials[2], trials.data()), 0.5 + 5.0 / 60);
+  EXPECT_EQ(comparable_mean(trials[2], nullptr), trials[2].mean);
+}
+
 TEST(Ranking, AfterARunOffALaterTrialWinsByAHigherMean) {
   std::vector<Trial> trials = {make_trial(0, hundred(70), -0.6), make_trial(1, hundred(72), -0.5),
                                make_trial(2, hundred(80, 2), -0.5)};

@@ -119,6 +119,23 @@ TEST(Sampler, TpeAsksABatchOfDifferentPoints) {
   EXPECT_EQ(seen.size(), 8U);
 }
 
+TEST(Sampler, TpeDoesNotRepeatItselfWhereThereIsTooMuchToCount) {
+  // 27,000 points, and all but a few of what was told is near one of them.
+  const Space space({{"a", IntDomain{0, 29}, 0, {}},
+                     {"b", IntDomain{0, 29}, 0, {}},
+                     {"c", IntDomain{0, 29}, 0, {}}});
+  const auto sampler = make_tpe_sampler(space, 3).value();
+  std::set<std::string> asked;
+  for (int i = 0; i < 150; ++i) {
+    const Candidate candidate = *sampler->ask();
+    EXPECT_TRUE(asked.insert(candidate.to_json().to_json()).second) << i;
+    double distance = 0;
+    for (const char* name : {"a", "b", "c"})
+      distance += std::abs(static_cast<double>(candidate.find(name)->as_int()) - 5);
+    sampler->tell(candidate, -distance);
+  }
+}
+
 TEST(Sampler, EveryTpeOptionChangesWhatIsAsked) {
   const Space space({{"x", RealDomain{0, 1, false}, 0, {}}, {"n", IntDomain{0, 9}, 0, {}}});
   const auto sequence = [&](const TpeOptions& options) {

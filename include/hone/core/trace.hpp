@@ -53,7 +53,7 @@ struct TraceStep {
   std::vector<LabelScores> labels;
   std::vector<TokenScore> tokens;  // where the predictor's settings ask for log_probs
   Usage usage;
-  std::vector<Error> faults;  // parse failures on the way, also those a retry mended
+  std::vector<Error> faults;  // of replies, also those a retry mended; or why there was none
 
   bool asked_model() const { return prompt.size() > 0; }
 };

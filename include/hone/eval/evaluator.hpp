@@ -62,7 +62,8 @@ struct Evaluation {
   std::vector<Rollout> rollouts;  // in the order of the examples
   double mean() const;            // of the scores there are; 0 when there is none
   std::size_t scored() const;
-  std::size_t failures() const;  // rollouts with an error
+  std::size_t met() const;       // rollouts that no stop or spent budget kept from running
+  std::size_t failures() const;  // of these, rollouts with an error
   std::size_t parse_failures() const;
   Usage usage() const;
   // 95 % interval of the mean: Wilson's for scores of 0 and 1, else normal.

@@ -98,8 +98,9 @@ struct RunOptions {
 //   Result<void> run(Search& search) const override {          // a whole optimizer
 //     Rng rng = search.rng("mine");
 //     while (!search.done()) {
-//       search.evaluate(search.student_candidate().with("predict.demos", draw(rng,
-//       search.train())), "mine");
+//       const Candidate drawn = Candidate().with("predict.demos", draw(rng, search.train()));
+//       if (const Result<Trial> trial = search.evaluate(drawn, "mine"); !trial) return
+//       trial.error();
 //     }
 //     return {};
 //   }
@@ -173,6 +174,8 @@ class Search {
   std::optional<double> calls_left() const;
   std::string stop_reason() const;
   const std::vector<Trial>& trials() const;
+  // The trial of evaluate_baseline(); nullptr before it.
+  const Trial* baseline() const;
   // The best complete trial by the task's goals, the earlier of equals; nullptr when there is none
   // yet. Without goals the highest mean wins; where the model scores labels, of all trials whose
   // mean is not clearly below it (two standard errors, nor below the baseline's) the one that finds

@@ -46,7 +46,8 @@ std::string shown_input(const Value& fields, std::string_view judged) {
 }  // namespace
 
 Metric judge(std::string field, std::string criterion, std::string model) {
-  std::string name = "judge:" + field;
+  // All of it, so that a study log can tell one judge from another.
+  std::string name = "judge:" + field + ":" + criterion + (model.empty() ? "" : " (" + model + ")");
   auto predictors = std::make_shared<const JudgePredictors>(
       JudgePredictors{judge_predictor(criterion, model, Format::completion),
                       judge_predictor(criterion, model, Format::chat)});

@@ -26,6 +26,20 @@ std::size_t digits_at(std::string_view text, std::size_t at) {
   return count;
 }
 
+// Whether the text ends in a letter beyond ASCII: neither a space nor a sign nor a quotation mark.
+bool ends_in_wide_letter(std::string_view text) {
+  std::size_t begin = text.size();
+  while (begin > 0 && (static_cast<unsigned char>(text[begin - 1]) & 0xC0U) == 0x80U) --begin;
+  if (begin == 0 || begin == text.size()) return false;
+  const std::string_view last = text.substr(begin - 1);
+  const auto lead = static_cast<unsigned char>(last[0]);
+  // U+0080 to U+00BF but for the feminine ordinal, micro and the like, which stand for letters too
+  // rarely to matter; U+2000 to U+2BFF: spaces, dashes, quotes, arrows, operators.
+  if (lead == 0xC2U) return false;
+  if (lead == 0xE2U) return static_cast<unsigned char>(last[1]) > 0xAFU;
+  return true;
+}
+
 // Whether a minus stands before the digits, possibly with a currency sign between.
 bool is_negative_before(std::string_view before) {
   static constexpr std::string_view kSkipped[] = {"$", "€", "£", "¥", "₹"};
@@ -43,7 +57,7 @@ bool is_negative_before(std::string_view before) {
     const char last = before.empty() ? ' ' : before.back();
     const bool joins = is_digit(last) || last == ')' || last == '%' ||
                        (last >= 'a' && last <= 'z') || (last >= 'A' && last <= 'Z') ||
-                       (static_cast<unsigned char>(last) & 0x80U) != 0;
+                       ends_in_wide_letter(before);
     return !joins;
   }
   return false;
@@ -102,6 +116,8 @@ std::optional<double> number_of(const Value& value) {
   return std::nullopt;
 }
 
+constexpr double kUsualTolerance = 1e-6;
+
 // Relative above 1 and absolute below, so that one setting serves prices and probabilities.
 bool is_near(double a, double b, double tolerance) {
   return std::abs(a - b) <= tolerance * std::max({1.0, std::abs(a), std::abs(b)});
@@ -130,6 +146,7 @@ std::optional<double> last_number(std::string_view text) {
 
 Metric numeric_match(std::string field, double tolerance) {
   std::string name = "numeric:" + field;
+  if (tolerance != kUsualTolerance) name += ":" + number_text(tolerance);
   return Metric(
       name, [name, field = std::move(field), tolerance](const Outcome& outcome) -> Result<Score> {
         const Result<ComparedFields> fields = compared_fields(outcome, name, field);

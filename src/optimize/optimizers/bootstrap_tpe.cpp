@@ -70,7 +70,7 @@ class BootstrapTpe final : public Optimizer {
       if (!trials) return trials.error();
       if (trials->size() != points.size()) break;
       for (std::size_t i = 0; i < points.size(); ++i)
-        (*sampler)->tell(points[i], told_score((*trials)[i]));
+        (*sampler)->tell(points[i], told_score(search, (*trials)[i]));
       tried += points.size();
     }
     return {};

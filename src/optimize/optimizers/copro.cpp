@@ -59,7 +59,7 @@ class Copro final : public Optimizer {
         if (trials->size() != proposals.size()) return {};
         for (std::size_t i = 0; i < trials->size(); ++i) {
           const Trial& trial = (*trials)[i];
-          if (told_score(trial)) attempts[path].push_back({proposed[i], trial.mean});
+          if (told_score(search, trial)) attempts[path].push_back({proposed[i], trial.mean});
           if (trial.complete && search.goals().is_better(trial.measures, best_measures)) {
             best = proposals[i].candidate;
             best_measures = trial.measures;

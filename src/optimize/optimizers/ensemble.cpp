@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "optimize/optimizers/optimizers.hpp"
+#include "optimize/ranking.hpp"
 
 namespace hone {
 namespace {
@@ -60,7 +61,8 @@ class EnsembleOptimizer final : public Optimizer {
       for (std::size_t i = 0; i < size; ++i) {
         const Program& own = members[i]->program ? *members[i]->program : search.student();
         programs.push_back(own.with(members[i]->candidate).value());
-        weights.push_back(weighted_ ? std::max(1e-6, members[i]->mean) : 1.0);
+        weights.push_back(
+            weighted_ ? std::max(1e-6, comparable_mean(*members[i], search.baseline())) : 1.0);
       }
       Result<Program> joined = ensemble(std::move(programs), voting(std::move(weights)));
       if (!joined) return joined.error();
@@ -89,7 +91,9 @@ class EnsembleOptimizer final : public Optimizer {
       });
       if (!is_known && 4 * trial.examples >= search.val().size()) members.push_back(&trial);
     }
-    std::ranges::stable_sort(members, std::ranges::greater(), &Trial::mean);
+    std::ranges::stable_sort(members, std::ranges::greater(), [&](const Trial* trial) {
+      return comparable_mean(*trial, search.baseline());
+    });
     return members;
   }
 

@@ -3,6 +3,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "hone/base/text.hpp"
@@ -241,15 +242,15 @@ class Mipro final : public Optimizer {
   }
 
   // The next validation examples of a shuffled pass over all of them.
-  static Examples minibatch(Study& study, std::size_t size) {
-    Examples out;
-    while (out.size() < size) {
+  static std::vector<std::size_t> minibatch(Study& study, std::size_t size) {
+    std::vector<std::size_t> places;
+    while (places.size() < size) {
       if (study.waiting.empty())
         study.waiting = study.rng.sample(study.search.val().size(), study.search.val().size());
-      out.push_back(study.search.val()[study.waiting.back()]);
+      places.push_back(study.waiting.back());
       study.waiting.pop_back();
     }
-    return out;
+    return places;
   }
 
   Result<void> try_combinations(Study& study, std::size_t until) const {
@@ -270,13 +271,16 @@ class Mipro final : public Optimizer {
         points.push_back(*std::move(point));
       }
       if (points.empty()) break;
+      const std::vector<std::size_t> places =
+          is_full ? std::vector<std::size_t>() : minibatch(study, minibatch_);
+      Examples examples;
+      for (const std::size_t place : places) examples.push_back(search.val()[place]);
       Result<std::vector<Trial>> trials =
-          is_full ? search.evaluate(proposals)
-                  : search.evaluate_on(proposals, minibatch(study, minibatch_));
+          is_full ? search.evaluate(proposals) : search.evaluate_on(proposals, examples);
       if (!trials) return trials.error();
       if (trials->size() != points.size()) break;
       for (std::size_t i = 0; i < points.size(); ++i)
-        note(study, **sampler, points[i], (*trials)[i], is_full);
+        note(study, **sampler, points[i], (*trials)[i], places);
       study.trials += points.size();
       if (!is_full) {
         if (Result<void> measured = measure_most_promising(study, **sampler); !measured)
@@ -286,13 +290,14 @@ class Mipro final : public Optimizer {
     return {};
   }
 
+  // `places` of a minibatch; none of a trial on all examples.
   static void note(Study& study, Sampler& sampler, const Candidate& point, const Trial& trial,
-                   bool full) {
-    const std::optional<double> score = told_score(trial);
+                   std::span<const std::size_t> places) {
+    const std::optional<double> score = told_score(study.search, trial, places);
     sampler.tell(point, score);
     Tried& tried = study.tried[point.hash()];
     tried.point = point;
-    tried.full = tried.full || full;
+    tried.full = tried.full || places.empty();
     if (!score) return;
     study.told.emplace_back(point, *score);
     tried.told.add(*score);
@@ -310,7 +315,7 @@ class Mipro final : public Optimizer {
     const Result<Trial> trial =
         study.search.evaluate(study.choice.candidate(point), study.choice.origin(point));
     if (!trial) return trial.error();
-    note(study, sampler, point, *trial, true);
+    note(study, sampler, point, *trial, {});
     return {};
   }
 

@@ -33,9 +33,14 @@ std::string reflection_record(const Example& example, const Rollout& rollout,
   if (!chosen) return {};
   std::string out = "given:\n" + fields_text(chosen->inputs);
   if (chosen->outputs.is_null()) {
+    // What says nothing about the program, as a lost connection, is nothing to reflect on.
+    if (!rollout.score) return {};
     std::vector<std::string> faults;
     for (const Error& fault : chosen->faults) faults.push_back(fault.message);
-    out += "\nthe reply could not be read: " + shorten(join(faults, "; "), kItemLimit / 2) +
+    const bool has_reply = std::ranges::any_of(
+        chosen->faults, [](const Error& fault) { return fault.kind == ErrorKind::bad_reply; });
+    out += std::string("\n") + (has_reply ? "the reply could not be read" : "there was no reply") +
+           ": " + shorten(join(faults, "; "), kItemLimit / 2) +
            "\nreply: " + shorten(chosen->reply, kItemLimit / 2);
   } else {
     out += "\nanswered: " + fields_text(chosen->outputs);

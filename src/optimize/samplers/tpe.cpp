@@ -31,7 +31,8 @@ class TpeSampler final : public Sampler {
     const bool finite = std::all_of(axes_.begin(), axes_.end(), [](const Axis& axis) {
       return axis.size() && *axis.size() <= kMostCounted;
     });
-    if (finite && options_.skip_repeats) {
+    skips_repeats_ = finite && options_.skip_repeats;
+    if (skips_repeats_) {
       points_ = combinations(space_, axes_, kMostCounted, kMostCounted);
       if (points_.size() > kMostCounted) points_.clear();
     }
@@ -58,11 +59,14 @@ class TpeSampler final : public Sampler {
   std::optional<Candidate> ask() override {
     const bool counted = !points_.empty();
     std::optional<Candidate> chosen;
-    for (std::size_t i = 0; i < (counted ? kTries : 1) && !chosen; ++i) {
-      Candidate drawn = told_.size() < options_.startup ? draw_randomly() : draw_modelled();
-      if (!counted || !seen_.contains(drawn.hash())) chosen = std::move(drawn);
+    const std::size_t tries = counted ? kTries : 2 * kTries;
+    for (std::size_t i = 0; i < tries && !chosen; ++i) {
+      // Where the model knows no more that is new, chance does, unless all can be counted.
+      const bool is_random = told_.size() < options_.startup || i >= kTries;
+      Candidate drawn = is_random ? draw_randomly() : draw_modelled();
+      if (!skips_repeats_ || !seen_.contains(drawn.hash())) chosen = std::move(drawn);
     }
-    if (!chosen) chosen = any_unseen();
+    if (!chosen) chosen = counted ? any_unseen() : draw_randomly();
     if (!chosen) return std::nullopt;
     seen_.insert(chosen->hash());
     pending_.push_back(*chosen);
@@ -187,6 +191,7 @@ class TpeSampler final : public Sampler {
   std::vector<Candidate> points_;  // all there are, when they can be counted
   std::vector<Told> told_;
   std::vector<Candidate> pending_;
+  bool skips_repeats_ = false;
   std::set<Hash> seen_;
 };
 
