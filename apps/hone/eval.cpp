@@ -20,7 +20,7 @@ namespace {
 
 struct PreparedEval {
   TaskSpec task;
-  Program program;
+  SavedProgram saved;
   Metric metric;
   Examples examples;
   ModelSpec model;
@@ -79,7 +79,7 @@ Result<PreparedEval> prepare(const EvalFlags& flags) {
   Result<Examples> examples = load_split(task, split, signature);
   if (!examples) return examples.error();
   return PreparedEval{.task = std::move(task),
-                      .program = loaded->program,
+                      .saved = *std::move(loaded),
                       .metric = *std::move(metric),
                       .examples = *std::move(examples),
                       .model = *std::move(model),
@@ -124,6 +124,8 @@ int run_eval(const EvalFlags& flags) {
   const Result<const Lm*> lm = models.open(prepared->model);
   progress.clear();
   if (!lm) return fail(lm.error());
+  const std::string notice = other_model_notice(prepared->saved, prepared->model, **lm);
+  if (!notice.empty()) progress.notice(notice);
   EvaluatorOptions options;
   options.threads = prepared->task.threads;
   options.seed = prepared->task.seed;
@@ -135,14 +137,14 @@ int run_eval(const EvalFlags& flags) {
     options.models[name] = *named;
   }
   const Result<const Embedder*> embedder =
-      models.open_embedder(prepared->embedder, prepared->program);
+      models.open_embedder(prepared->embedder, prepared->saved.program);
   if (!embedder) return fail(embedder.error());
   options.embedder = *embedder;
   const Evaluator evaluator(**lm, std::move(options));
 
   // A server that is not there is told after one call, not after all of them.
   const Examples one(prepared->examples.begin(), prepared->examples.begin() + 1);
-  const Evaluation probe = evaluator.evaluate(prepared->program, one, prepared->metric);
+  const Evaluation probe = evaluator.evaluate(prepared->saved.program, one, prepared->metric);
   const Error* unreachable = first_error(probe);
   if (unreachable != nullptr && unreachable->kind == ErrorKind::temporary)
     return fail(*unreachable);
@@ -151,7 +153,7 @@ int run_eval(const EvalFlags& flags) {
   models.forget();
   progress.phase("evaluating");
   const Evaluation evaluation =
-      evaluator.evaluate(prepared->program, prepared->examples, prepared->metric);
+      evaluator.evaluate(prepared->saved.program, prepared->examples, prepared->metric);
   const double seconds = std::chrono::duration<double>(clock.now() - begin).count();
   progress.clear();
   if (signals.requested()) return fail(stopped("", "stopped before there was a result"));

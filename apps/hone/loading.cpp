@@ -55,6 +55,16 @@ Result<ModelSpec> task_model(const TaskSpec& task) {
   return bad_request(task.file.string(), kNoModel);
 }
 
+std::string other_model_notice(const SavedProgram& saved, const ModelSpec& model, const Lm& lm) {
+  const Value spec = saved.model.get("spec");
+  if (!spec.is_string() || spec.as_string() == model.text ||
+      saved.model.get("identity") == Value(lm.info().identity)) {
+    return "";
+  }
+  return "the program was tuned on " + spec.as_string() + " and runs on " + model.text +
+         ": its score, and what it learned of the labels, are of the other model";
+}
+
 Result<SavedProgram> program_from_file(const fs::path& file, Format default_format) {
   Result<TaskSpec> task = read_task_file(file);
   if (!task) return task.error();
@@ -70,7 +80,10 @@ Result<SavedProgram> task_program(const TaskSpec& task, Format default_format) {
   }
   PredictorOptions defaults;
   defaults.format = default_format;
-  const std::string where = task.file.empty() ? "--signature" : task.file.string() + ": program";
+  const std::string flags = join(task.program_flags, ", ");
+  const std::string where = task.file.empty() ? "--signature"
+                            : flags.empty()   ? task.file.string() + ": program"
+                                              : task.file.string() + " with " + flags + ": program";
   Result<Program> program =
       program_from_config(task.program, where, defaults, task.file.parent_path());
   if (!program) return program.error();

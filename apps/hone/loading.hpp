@@ -26,6 +26,10 @@ namespace hone::cli {
 // The model a task runs on: its own word, else that of a tuned program. Checked, not opened.
 Result<ModelSpec> task_model(const TaskSpec& task);
 
+// In words, that a tuned program is to run on another model than it was tuned on; empty where it is
+// the same, or none is known.
+std::string other_model_notice(const SavedProgram& saved, const ModelSpec& model, const Lm& lm);
+
 // The program of a task, or of a file of either kind. Steps that name no format get the model's.
 Result<SavedProgram> task_program(const TaskSpec& task, Format default_format);
 Result<SavedProgram> program_from_file(const std::filesystem::path& file, Format default_format);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <string_view>
@@ -21,7 +22,7 @@ constexpr const char* kOptimizeExamples = R"x(Examples:
   hone optimize triage.toml --optimizer bootstrap_few_shot --budget-seconds 60
   hone optimize triage.toml --dry-run
   hone optimize --signature "text -> label: enum(positive, negative)" --instructions "Is the review good?" \
-    --train train.jsonl --val dev.jsonl --test test.jsonl --metric exact_match:label --out reviews.hone.json
+    --train train.jsonl --val dev.jsonl --test test.jsonl --metric exact_match:label --model smollm2 --out reviews.hone.json
   hone optimize triage.toml --goal 'score - 0.1*prompt_tokens/1000' --within 'generated_tokens < 50'
   hone optimize --list
 )x";
@@ -68,6 +69,31 @@ constexpr const char* kExamples = R"x(Examples:
 constexpr const char* kModelHelp =
     "smollm2 (or another name of `hone models list`), gguf:PATH, or openai:URL#MODEL";
 
+// Refuses what is no number of a kind, in plainer words than the parser's.
+template <class Number>
+CLI::Validator number(const char* kind) {
+  return CLI::Validator(
+      [kind](std::string& text) {
+        Number value{};
+        const char* end = text.data() + text.size();
+        const auto [read, fault] = std::from_chars(text.data(), end, value);
+        const bool is_number = fault == std::errc() && read == end;
+        return is_number ? std::string()
+                         : "expected " + std::string(kind) + ", got \"" + text + "\"";
+      },
+      "");
+}
+
+CLI::Validator whole_number() {
+  return number<std::int64_t>("a whole number");
+}
+CLI::Validator any_number() {
+  return number<double>("a number");
+}
+CLI::Validator any_seed() {
+  return number<std::uint64_t>("a whole number from 0");
+}
+
 void add_model_settings(CLI::App& app, ModelSettings& settings) {
   app.add_option("--retries", settings.retries, "More tries of a call a server failed (default 5)")
       ->check(CLI::Range(0, 100));
@@ -93,7 +119,7 @@ void add_task(CLI::App& app, TaskFlags& task) {
                  "First so many of a split: train=100,val=100,test=200, or one number for all");
   app.add_option("--metric", task.metric, "exact_match:FIELD, f1:FIELD, command:PROGRAM …");
   app.add_option("--model", task.model, kModelHelp);
-  app.add_option("--seed", task.seed, "Of everything random (default 0)");
+  app.add_option("--seed", task.seed, "Of everything random (default 0)")->check(any_seed());
   app.add_option("--threads", task.threads, "Runs at once (default 8)")->check(CLI::Range(1, 1024));
   add_model_settings(app, task.model_settings);
 }
@@ -116,18 +142,25 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--optimizer", flags.optimizer, "How to search (see --list)");
   app->add_option("--option", flags.optimizer_options, "Option of the optimizer: key=value")
       ->allow_extra_args(false);
-  app->add_option("--candidates", flags.candidates, "Short for --option candidates=N");
+  app->add_option("--candidates", flags.candidates, "Short for --option candidates=N")
+      ->check(any_seed());
   app->add_option("--teacher-model", flags.teacher_model,
                   "Model that writes demos; " + std::string(kModelHelp));
   app->add_option("--teacher-program", flags.teacher_program,
                   "Program that writes demos (.hone.json or .toml)");
   app->add_option("--proposer-model", flags.proposer_model, "Model that writes instructions");
-  app->add_option("--budget-calls", flags.budget_calls, "LM calls the search may make");
-  app->add_option("--budget-tokens", flags.budget_tokens, "Tokens it may use");
-  app->add_option("--budget-seconds", flags.budget_seconds, "Seconds it may take");
-  app->add_option("--budget-money", flags.budget_money, "Money it may cost, by the prices below");
-  app->add_option("--price-prompt", flags.price_prompt, "Of a million prompt tokens");
-  app->add_option("--price-generated", flags.price_generated, "Of a million generated tokens");
+  app->add_option("--budget-calls", flags.budget_calls, "LM calls the search may make")
+      ->check(whole_number());
+  app->add_option("--budget-tokens", flags.budget_tokens, "Tokens it may use")
+      ->check(whole_number());
+  app->add_option("--budget-seconds", flags.budget_seconds, "Seconds it may take")
+      ->check(any_number());
+  app->add_option("--budget-money", flags.budget_money, "Money it may cost, by the prices below")
+      ->check(any_number());
+  app->add_option("--price-prompt", flags.price_prompt, "Of a million prompt tokens")
+      ->check(any_number());
+  app->add_option("--price-generated", flags.price_generated, "Of a million generated tokens")
+      ->check(any_number());
   app->add_option(
          "--race", flags.race,
          "on (clear losers stop early), fast (by rank: half the work, a less sure winner) or off")
@@ -172,7 +205,7 @@ void add_run(CLI::App& root, RunFlags& flags) {
   app->add_option("--model", flags.model, kModelHelp);
   app->add_option("--threads", flags.threads, "Runs at once (default 8)")
       ->check(CLI::Range(1, 1024));
-  app->add_option("--seed", flags.seed, "Of sampling (default 0)");
+  app->add_option("--seed", flags.seed, "Of sampling (default 0)")->check(any_seed());
   app->add_flag("--scores", flags.scores, "Also the probability of every label");
   add_model_settings(*app, flags.model_settings);
 }
@@ -275,6 +308,10 @@ std::optional<int> refuse_command(const std::vector<std::string>& words) {
   const std::vector<std::string>* nested = words[0] == "models"  ? &models
                                            : words[0] == "study" ? &study
                                                                  : nullptr;
+  if (nested != nullptr && words.size() == 1) {
+    return fail(bad_request("", "hone " + words[0] + " needs one of " + join(*nested, ", ") +
+                                    " (`hone " + words[0] + " --help` says what each does)"));
+  }
   const bool is_nested = words.size() > 1 && nested != nullptr;
   const std::string& word = words[is_nested ? 1 : 0];
   const std::vector<std::string>& known = is_nested ? *nested : commands;

@@ -98,6 +98,7 @@ SplitScore split_score(const Evaluation& evaluation) {
   return {.mean = evaluation.mean(),
           .interval = evaluation.interval(),
           .examples = evaluation.rollouts.size(),
+          .met = evaluation.met(),
           .scored = evaluation.scored(),
           .failures = evaluation.failures(),
           .parse_failures = evaluation.parse_failures()};
@@ -108,11 +109,11 @@ void compare(const Examples& examples, const Evaluation& before, const Evaluatio
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const Rollout& old_run = before.rollouts[i];
     const Rollout& new_run = after.rollouts[i];
-    const double was = old_run.score.value_or(0);
-    const double is = new_run.score.value_or(0);
-    if (was == is) continue;
-    std::vector<Change>& changes = is > was ? report.fixed : report.broken;
-    ++(is > was ? report.fixed_count : report.broken_count);
+    // A run without a score says nothing about the program.
+    if (!old_run.score || !new_run.score || *old_run.score == *new_run.score) continue;
+    const bool is_fixed = *new_run.score > *old_run.score;
+    std::vector<Change>& changes = is_fixed ? report.fixed : report.broken;
+    ++(is_fixed ? report.fixed_count : report.broken_count);
     if (changes.size() < kShownChanges) {
       changes.push_back({examples[i].fields(), old_run.prediction, new_run.prediction});
     }
@@ -130,7 +131,10 @@ std::string report_text(const Report& report) {
   } else {
     text += "Score on the validation examples, which the search chose by (" + report.metric + ")\n";
   }
-  text += "  on " + grouped(static_cast<long long>(report.val_after.examples)) +
+  const SplitScore& val = report.val_after;
+  const auto count = [](std::size_t number) { return grouped(static_cast<long long>(number)); };
+  // A budget may end among them.
+  text += "  on " + (val.met < val.examples ? count(val.met) + " of " : "") + count(val.examples) +
           " validation examples" +
           (report.val_further == 0 ? ""
                                    : " (" + std::to_string(report.val_further) +
@@ -145,8 +149,12 @@ std::string report_text(const Report& report) {
   if (report.money > 0) text += "Money: " + money_text(report.money) + "\n";
   if (!report.stop_reason.empty()) text += "Stopped early: " + report.stop_reason + "\n";
   if (report.failures > 0) {
-    text += grouped(static_cast<long long>(report.failures)) + " runs failed, " +
-            std::to_string(report.parse_failures) + " of them for replies that could not be read\n";
+    text += count(report.failures) + " runs failed";
+    if (report.parse_failures > 0) {
+      text +=
+          "; on the test examples " + count(report.parse_failures) + " replies could not be read";
+    }
+    text += "\n";
   }
   if (!report.prompt.empty()) {
     text += "\nThe prompt that won (" + report.best_origin + "), on one example:\n";

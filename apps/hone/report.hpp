@@ -20,6 +20,7 @@ struct SplitScore {
   double mean = 0;
   std::pair<double, double> interval;  // 95 %
   std::size_t examples = 0;
+  std::size_t met = 0;  // without those a spent budget or a stop kept from running
   std::size_t scored = 0;
   std::size_t failures = 0;
   std::size_t parse_failures = 0;

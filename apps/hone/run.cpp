@@ -19,6 +19,16 @@ namespace {
 
 constexpr std::size_t kBatch = 256;  // lines read before their answers are printed
 
+// The labels a model scores for a field, in its order.
+std::vector<std::string> labels_of(const Field& field) {
+  const bool is_optional = field.type.kind() == TypeKind::optional;
+  const Type type = is_optional ? field.type.element() : field.type;
+  std::vector<std::string> labels =
+      type.kind() == TypeKind::boolean ? std::vector<std::string>{"true", "false"} : type.labels();
+  if (is_optional) labels.emplace_back("null");
+  return labels;
+}
+
 // Softmax of the calibrated scores of each label, by field.
 Value label_probabilities(const Program& program, const Trace& trace) {
   const std::vector<Predictor> predictors = program.predictors();
@@ -30,19 +40,22 @@ Value label_probabilities(const Program& program, const Trace& trace) {
     if (predictor == predictors.end()) continue;
     for (const LabelScores& scores : step.labels) {
       const Field* field = predictor->effective_signature().find_output(scores.field);
-      const auto bias = predictor->options().label_bias.find(scores.field);
+      const PredictorOptions& options = predictor->options();
+      const auto bias = options.label_bias.find(scores.field);
       std::vector<double> values = scores.log_probs;
-      if (bias != predictor->options().label_bias.end() && bias->second.size() == values.size()) {
+      const bool is_calibrated =
+          options.calibration != Calibration::none && bias != options.label_bias.end();
+      if (is_calibrated && bias->second.size() == values.size()) {
         for (std::size_t i = 0; i < values.size(); ++i) values[i] -= bias->second[i];
       }
       const double most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
       double sum = 0;
       for (double& value : values) sum += value = std::exp(value - most);
+      const std::vector<std::string> names =
+          field != nullptr ? labels_of(*field) : std::vector<std::string>();
       Value::Object labels;
-      for (std::size_t i = 0; i < values.size(); ++i) {
-        const bool is_enum = field != nullptr && i < field->type.labels().size();
-        labels.emplace_back(is_enum ? field->type.labels()[i] : std::to_string(i), values[i] / sum);
-      }
+      for (std::size_t i = 0; i < values.size(); ++i)
+        labels.emplace_back(i < names.size() ? names[i] : std::to_string(i), values[i] / sum);
       fields.emplace_back(scores.field, Value::object(std::move(labels)));
     }
   }
@@ -151,6 +164,8 @@ int run_program(const RunFlags& flags) {
                 [](const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); });
   const Result<const Lm*> lm = models.open(*model);
   if (!lm) return fail(lm.error());
+  if (const std::string notice = other_model_notice(*loaded, *model, **lm); !notice.empty())
+    std::fprintf(stderr, "%s\n", notice.c_str());
   EvaluatorOptions options;
   options.threads = flags.threads;
   options.seed = flags.seed;

@@ -13,6 +13,7 @@
 #include "hone/base/file.hpp"
 #include "hone/base/text.hpp"
 #include "hone/exit_code.hpp"
+#include "hone/lm/cached_lm.hpp"
 #include "hone/loading.hpp"
 #include "hone/options.hpp"
 #include "hone/study_chart.hpp"
@@ -86,8 +87,10 @@ int list(const StudyFlags& flags) {
 }
 
 int show(const StudyFlags& flags, const Study& study) {
-  return print(flags.json ? show_json(flags.file, study).to_json() + "\n"
-                          : show_text(study, terminal_width()));
+  const Result<std::size_t> replies = count_kept_replies(flags.file, "study log");
+  if (!replies) return fail(replies.error());
+  return print(flags.json ? show_json(flags.file, study).with("replies", *replies).to_json() + "\n"
+                          : show_text(study, *replies, terminal_width()));
 }
 
 // Those nearest in number.

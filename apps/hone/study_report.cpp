@@ -61,6 +61,10 @@ std::string spend_text(const StudySpend& spend) {
   return text;
 }
 
+bool is_under_way(const Study& study) {
+  return study.runs.empty() || !study.runs.back().ended;
+}
+
 const StudySpend* spent(const Study& study) {
   if (study.end && study.runs.back().ended) return &study.end->spent;
   return study.trials.empty() ? nullptr : &study.trials.back().spent;
@@ -101,7 +105,7 @@ Value trial_json(const Study& study, const StudyTrial& trial) {
 }  // namespace
 
 std::string state_of(const Study& study) {
-  if (study.runs.empty() || !study.runs.back().ended) return "not finished (killed, or running)";
+  if (is_under_way(study)) return "not finished (killed, or running)";
   if (!study.end || study.end->stop_reason.empty()) return "finished";
   return "stopped: " + study.end->stop_reason;
 }
@@ -136,7 +140,7 @@ Value list_json(const std::filesystem::path& file, const Study& study) {
                         {"spent", spend ? spend_json(*spend) : Value()}});
 }
 
-std::string show_text(const Study& study, std::size_t width) {
+std::string show_text(const Study& study, std::size_t replies, std::size_t width) {
   const Value& asked = study.identity;
   std::string text = "Asked for\n";
   text += "  program    " + shorten(study.signature, kShownText) + "\n";
@@ -159,6 +163,10 @@ std::string show_text(const Study& study, std::size_t width) {
   const auto complete = std::count_if(study.trials.begin(), study.trials.end(),
                                       [](const StudyTrial& trial) { return trial.complete; });
   text += ", " + std::to_string(complete) + " of them on every example\n";
+  text += "  replies    " + count_text(replies) + " kept" +
+          (is_under_way(study) ? "; the trials they belong to are listed when their race is decided"
+                               : "") +
+          "\n";
   if (study.minibatches > 0)
     text += "  minibatch  " + count_text(study.minibatches) + " measurements\n";
   if (study.proposals > 0) text += "  proposals  " + count_text(study.proposals) + " texts\n";

@@ -16,7 +16,8 @@ std::string list_line(const std::filesystem::path& file, const Study& study);
 std::string list_header();
 Value list_json(const std::filesystem::path& file, const Study& study);
 
-std::string show_text(const Study& study, std::size_t width);
+// `replies`: how many the log keeps (count_kept_replies).
+std::string show_text(const Study& study, std::size_t replies, std::size_t width);
 Value show_json(const std::filesystem::path& file, const Study& study);
 
 std::string trials_text(const Study& study);

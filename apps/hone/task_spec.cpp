@@ -101,6 +101,7 @@ Result<TaskSpec> task_from(const TaskFlags& flags) {
                          "does not go with a tuned program, which has its own");
     }
     task.program = task.program.with(key, **flag);
+    task.program_flags.push_back(std::string("--") + key);
   }
   const std::array<const std::vector<std::filesystem::path>*, 3> files = {&flags.train, &flags.val,
                                                                           &flags.test};

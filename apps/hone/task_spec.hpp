@@ -52,8 +52,9 @@ enum class Racing { off, on, fast };
 //   name [prices] model = {prompt = …, generated = …}
 // Paths are relative to the file. A *.hone.json stands for a task that has its program alone.
 struct TaskSpec {
-  std::filesystem::path file;  // empty when all is from flags
-  Value program;               // for program_from_config; or
+  std::filesystem::path file;              // empty when all is from flags
+  Value program;                           // for program_from_config; or
+  std::vector<std::string> program_flags;  // which of its parts are from flags
   std::optional<std::filesystem::path> saved_program;
   std::array<SplitSpec, 3> data;  // by Split
   std::optional<std::string> metric;

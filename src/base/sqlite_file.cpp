@@ -40,8 +40,14 @@ Result<Database> open_as(const std::filesystem::path& path, std::string_view kin
 
 Result<Database> open_to_read(const std::filesystem::path& path, std::string_view kind,
                               int busy_milliseconds) {
+  // Only who may write takes the files beside it away when it is through. Where they are there
+  // already, they are another's, or left by a kill, and stay.
+  std::error_code ignored;
+  const bool is_alone = !std::filesystem::exists(path.string() + "-wal", ignored);
   Result<Database> database =
-      open_as(path, kind, "mode=ro", SQLITE_OPEN_READONLY, busy_milliseconds);
+      is_alone ? open_as(path, kind, "mode=rw", SQLITE_OPEN_READWRITE, busy_milliseconds)
+               : open_as(path, kind, "mode=ro", SQLITE_OPEN_READONLY, busy_milliseconds);
+  if (database) run(database->get(), "PRAGMA query_only = ON");
   if (!database || can_be_read(database->get())) return database;
   // The shared memory beside the file cannot be made in a folder that may not be written; nobody
   // else writes there either.

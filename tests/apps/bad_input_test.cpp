@@ -287,5 +287,23 @@ TEST_F(CommandBadInput, UnknownWordsSuggestNearOnes) {
   expect_refused({"optimize", "--race", "maybe"}, {"--race"});
 }
 
+TEST_F(CommandBadInput, CommandsOfCommandsThatAreMissingAreNamed) {
+  expect_refused({"study"}, {"hone study", "list, show, trials, diff, export"});
+  expect_refused({"models"}, {"hone models", "list, pull, path, tune"});
+}
+
+TEST_F(CommandBadInput, NumbersThatAreNone) {
+  expect_refused(optimize_with("--seed", "abc"), {"--seed", "whole number", "\"abc\""});
+  expect_refused(optimize_with("--seed", "-1"), {"--seed", "from 0", "\"-1\""});
+  expect_refused(optimize_with("--candidates", "2.5"), {"--candidates", "\"2.5\""});
+  expect_refused(optimize_with("--budget-seconds", "1m"), {"--budget-seconds", "\"1m\""});
+}
+
+TEST_F(CommandBadInput, FaultOfAFlagOverATaskFileNamesTheFlag) {
+  write_text(folder_ / "task.toml", "[program]\nsignature = \"a -> b\"\n");
+  expect_refused({"optimize", path("task.toml"), "--model", model(), "--signature", "a -> b: strr"},
+                 {"task.toml with --signature", "strr"});
+}
+
 }  // namespace
 }  // namespace hone::tests

@@ -104,6 +104,15 @@ TEST_F(CommandTest, TheSameLogGoesOnWhereItWas) {
   EXPECT_LT(server_.request_count() - asked, asked) << "the search itself is answered by the log";
 }
 
+TEST_F(CommandTest, ARunThatGoesOnDoesNotTakeTheLogsSpeedForTheModels) {
+  const std::string words = "the search is expected to take";
+  const Finished first = run_hone(optimize_with("--log", path("study.db")));
+  EXPECT_NE(first.err.find(words), std::string::npos) << first.err;
+  const Finished again = run_hone(optimize_with("--log", path("study.db")));
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.err.find(words), std::string::npos) << again.err;
+}
+
 TEST_F(CommandTest, HowManyPassagesAStepRetrievesIsTuned) {
   write_text(folder_ / "notes.txt", "a good thing\na bad thing\nneither\n");
   write_text(folder_ / "task.toml",
@@ -262,6 +271,22 @@ TEST_F(CommandTest, RunAnswersLineByLine) {
   EXPECT_TRUE(run.out.starts_with("{\"label\": \"positive\"}\n{\"error\": ")) << run.out;
   EXPECT_TRUE(run.out.ends_with("{\"label\": \"negative\"}\n")) << run.out;
   EXPECT_NE(run.err.find("standard input:3"), std::string::npos) << run.err;
+}
+
+TEST_F(CommandTest, AnotherModelThanItWasTunedOnIsSaid) {
+  ASSERT_EQ(run_hone(optimize_words()).code, 0);
+  const std::string input = "{\"text\": \"x is good\"}";
+  const Finished same = run_hone({"run", path("out.hone.json"), "--input", input});
+  EXPECT_EQ(same.code, 0);
+  EXPECT_EQ(same.err, "");
+  const std::string other = "openai:" + server_.url() + "#other";
+  const Finished run = run_hone({"run", path("out.hone.json"), "--input", input, "--model", other});
+  EXPECT_EQ(run.code, 0) << "it is a notice, no fault";
+  EXPECT_NE(run.err.find("#stub and runs on " + other), std::string::npos) << run.err;
+  const Finished eval = run_hone(
+      {"eval", path("out.hone.json"), "--data", path("test.jsonl"), "--model", other, "--json"});
+  EXPECT_EQ(eval.code, 0) << eval.err;
+  EXPECT_NE(eval.err.find("#stub and runs on " + other), std::string::npos) << eval.err;
 }
 
 TEST_F(CommandTest, StopBeforeAnyResult) {

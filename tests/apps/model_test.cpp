@@ -48,7 +48,8 @@ class CommandModelTest : public testing::Test {
 };
 
 TEST_F(CommandModelTest, SameSeedGivesTheSameBytesWithOneAndEightThreads) {
-  const Words small = {"--limit", "train=20,val=12,test=8", "--candidates", "2", "--seed", "7"};
+  const Words small = {"--limit",  "train=20,val=12,test=8", "--candidates", "2", "--seed", "7",
+                       "--option", "max_labeled=6"};
   Words one = tickets("one.hone.json", small);
   one.insert(one.end(), {"--threads", "1"});
   Words eight = tickets("eight.hone.json", small);
@@ -72,10 +73,25 @@ TEST_F(CommandModelTest, SameSeedGivesTheSameBytesWithOneAndEightThreads) {
   EXPECT_NEAR(sum, 1, 1e-9);
 }
 
+TEST_F(CommandModelTest, ScoresOfLabelsAreUnderTheirNames) {
+  write_text(folder_ / "task.toml",
+             "model = \"smollm2\"\n[program]\nsignature = \"ticket -> urgent: bool, "
+             "desk: optional[enum(sales, support)]\"\n");
+  const Finished run = run_hone({"run", (folder_ / "task.toml").string(), "--scores", "--input",
+                                 R"({"ticket": "my house is on fire"})"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Value scores = Value::parse_json(run.out).value().get("scores");
+  std::vector<std::string> names;
+  for (const auto& [field, labels] : scores.as_object()) {
+    for (const auto& [name, probability] : labels.as_object()) names.push_back(name);
+  }
+  EXPECT_EQ(join(names, " "), "true false sales support null");
+}
+
 TEST_F(CommandModelTest, EvalGivesTheScoreThatOptimizeReported) {
   const Words limits = {"--limit", "train=40,val=20,test=50"};
   Words words = limits;
-  words.insert(words.end(), {"--candidates", "2", "--seed", "3"});
+  words.insert(words.end(), {"--candidates", "2", "--seed", "3", "--option", "max_labeled=6"});
   const Finished optimized = run_hone(tickets("reported.hone.json", words));
   ASSERT_EQ(optimized.code, 0) << optimized.err;
   Words eval = {"eval",    (folder_ / "reported.hone.json").string(),
@@ -119,8 +135,11 @@ TEST_F(CommandModelTest, ContextTooSmallForTheDemos) {
 }
 
 TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
-  const Words small = {"--limit",     "train=20,val=20,test=12", "--candidates", "3",
-                       "--optimizer", "bootstrap_random_search", "--seed",       "3"};
+  const Words small = {"--limit",      "train=20,val=20,test=12",
+                       "--candidates", "3",
+                       "--optimizer",  "bootstrap_random_search",
+                       "--seed",       "3",
+                       "--option",     "max_labeled=6"};
   const auto words = [&](const std::string& name) {
     Words all = tickets(name + ".hone.json", small);
     all.insert(all.end(), {"--log", (folder_ / (name + ".db")).string()});

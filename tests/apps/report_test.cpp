@@ -36,5 +36,28 @@ TEST(Report, ShowsAShortPromptWhole) {
                                              "  --- user\n  Say no.\n  reply:\n  no\n"));
 }
 
+TEST(Report, ARunWithoutAScoreIsNeitherFixedNorBroken) {
+  const auto run = [](std::optional<double> score) {
+    Rollout rollout;
+    rollout.score = score;
+    return rollout;
+  };
+  const Evaluation before{{run(1), run({}), run(0), run(1)}};
+  const Evaluation after{{run({}), run(1), run(1), run(0)}};
+  Report report;
+  compare(Examples(4, Example(Value::object({{"a", 1}}))), before, after, report);
+  EXPECT_EQ(report.fixed_count, 1U);
+  EXPECT_EQ(report.broken_count, 1U);
+}
+
+TEST(Report, SaysHowManyExamplesABudgetLeftTimeFor) {
+  Report report;
+  report.val_after.examples = 7;
+  report.val_after.met = 5;
+  EXPECT_THAT(report_text(report), HasSubstr("on 5 of 7 validation examples"));
+  report.val_after.met = 7;
+  EXPECT_THAT(report_text(report), HasSubstr("on 7 validation examples"));
+}
+
 }  // namespace
 }  // namespace hone::cli

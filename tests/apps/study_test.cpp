@@ -53,6 +53,25 @@ class StudyCommand : public ReviewTask {
   }
 };
 
+TEST_F(StudyCommand, LookingLeavesNoFilesBesideTheLog) {
+  make_study();
+  const std::string before = read_text(folder_ / "reviews.db");
+  ASSERT_EQ(run_hone({"study", "show", path("reviews.db")}).code, 0);
+  EXPECT_FALSE(fs::exists(folder_ / "reviews.db-wal"));
+  EXPECT_FALSE(fs::exists(folder_ / "reviews.db-shm"));
+  EXPECT_TRUE(read_text(folder_ / "reviews.db") == before) << "and changes nothing";
+}
+
+TEST_F(StudyCommand, ShowSaysHowFarAStudyUnderWayIs) {
+  make_study();
+  sql("reviews.db", "DELETE FROM study_record WHERE kind IN ('trial', 'result')");
+  const Finished shown = run_hone({"study", "show", path("reviews.db")});
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  expect_parts(shown.out,
+               {"not finished", "trials     0",
+                std::to_string(replies("reviews.db")) + " kept; the trials they belong to"});
+}
+
 TEST_F(StudyCommand, ShowSaysWhatWasAskedAndWhatCameOut) {
   make_study();
   const Finished shown = run_hone({"study", "show", path("reviews.db")});
@@ -66,6 +85,8 @@ TEST_F(StudyCommand, ShowSaysWhatWasAskedAndWhatCameOut) {
   EXPECT_EQ(json.get("state"), Value("finished"));
   EXPECT_EQ(json.get("asked").get("seed"), Value(1));
   EXPECT_EQ(json.get("runs").size(), 1U);
+  EXPECT_EQ(json.get("replies"), Value(replies("reviews.db")));
+  expect_parts(shown.out, {std::to_string(replies("reviews.db")) + " kept\n"});
   EXPECT_GT(json.get("spent").get("prompt_tokens").as_int(), 0);
 }
 
