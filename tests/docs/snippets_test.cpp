@@ -11,6 +11,8 @@
 #include "hone/adapter/prompt_template.hpp"
 #include "hone/eval/evaluator.hpp"
 #include "hone/eval/metric.hpp"
+#include "hone/lm/local.hpp"
+#include "hone/lm/openai.hpp"
 #include "hone/optimize/optimize.hpp"
 #include "hone/program/program.hpp"
 #include "hone/program/saved_program.hpp"
@@ -57,7 +59,8 @@ hone::Examples tickets(std::string_view suffix) {
   return out;
 }
 
-TEST(Snippets, Readme) {
+// README's own program, examples/tickets.cpp, needs a model; its steps on a scripted one.
+TEST(Snippets, TypedProgramIsTunedAndSaved) {
   const hone::ScriptedLm lm = scripted();
   const hone::Examples train = tickets(" today");
   const hone::Examples val = tickets("!");
@@ -75,6 +78,17 @@ TEST(Snippets, Readme) {
   // clang-format on
   EXPECT_EQ(queue, Queue::technical);
   EXPECT_GE(done.best.mean, done.baseline.mean);
+}
+
+// Compiled only: what is opened is not here.
+[[maybe_unused]] bool open_models() {
+  // clang-format off
+  const auto smollm2 = hone::LocalLm::open(hone::pulled_model("smollm2").value()).value();
+  const auto file = hone::LocalLm::open({.model = "weights.gguf", .exact = true}).value();
+  const auto server = hone::OpenAiLm::open(hone::parse_openai_spec("openai:http://127.0.0.1:8080/v1#smollm2").value()).value();
+  const hone::Lm& lm = *smollm2;  // what optimize(), Call and Evaluator take
+  // clang-format on
+  return lm.info().identity != file->info().identity + server->info().identity;
 }
 
 TEST(Snippets, Adapter) {
@@ -110,6 +124,13 @@ TEST(Snippets, Eval) {
   });
   // clang-format on
   EXPECT_EQ(shorter.name(), "shorter");
+  // clang-format off
+  const hone::Metric brief("brief", [](const hone::Outcome& run) -> hone::Result<hone::Score> {
+    if (run.prediction.get("answer").text().size() <= 80) return hone::Score{1, ""};
+    return hone::Score{0, "it is longer than 80 bytes"};  // what gepa reflects on
+  });
+  // clang-format on
+  EXPECT_EQ(brief.name(), "brief");
 }
 
 TEST(Snippets, Program) {
