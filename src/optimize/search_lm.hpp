@@ -23,7 +23,7 @@ class SearchLm {
                                                 std::optional<std::filesystem::path> file) {
     Result<std::unique_ptr<CachedLm>> cached =
         CachedLm::open(std::shared_ptr<const Lm>(std::shared_ptr<const Lm>(), &inner),
-                       {file ? kCacheBytes : kEverything, file, "study log"});
+                       {kEverything, std::move(file), "study log"});
     if (!cached) return cached.error();
     return std::unique_ptr<SearchLm>(new SearchLm(*std::move(cached), meter, price));
   }
@@ -31,10 +31,9 @@ class SearchLm {
   std::size_t lost_replies() const { return cached_->stats().file_failures; }
 
  private:
-  // In memory, in front of a file. Without one everything is kept: the meter takes what was
-  // answered once for free, so that a reply that was forgotten would be asked for again beyond the
-  // budget. A label reply is a few hundred bytes.
-  static constexpr std::size_t kCacheBytes = std::size_t{16} << 20;
+  // The meter takes what was answered once for free, so that a reply that was forgotten would be
+  // asked for again beyond the budget; and a log may be full, or not to be written. A label reply
+  // is a few hundred bytes.
   static constexpr std::size_t kEverything = std::numeric_limits<std::size_t>::max();
 
   SearchLm(std::unique_ptr<CachedLm> cached, Meter& meter, const Price& price)

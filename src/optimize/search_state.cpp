@@ -425,7 +425,8 @@ std::vector<std::size_t> Search::State::affordable_finalists(std::vector<std::si
   if (!calls) return numbers;
   std::ranges::stable_sort(numbers, [&](std::size_t a, std::size_t b) {
     if (a == baseline || b == baseline) return a == baseline && b != baseline;
-    return trials[a].mean > trials[b].mean;
+    return comparable_mean(trials[a], &trials[baseline]) >
+           comparable_mean(trials[b], &trials[baseline]);
   });
   double needed = 0;
   const auto out = std::ranges::find_if(numbers, [&](std::size_t number) {

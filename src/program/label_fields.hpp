@@ -13,8 +13,8 @@
 
 namespace hone {
 
-// How many labels an engine scores for the field: those of an enum, two of a bool, 0 of anything
-// else.
+// How many labels an engine scores for the field: those of an enum, two of a bool, one
+// more where it may be null; 0 of anything else.
 std::size_t label_count(const Field& field);
 
 // An object of output field -> one number a label; bad_request naming the field that does not fit.

@@ -157,7 +157,8 @@ Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signatu
   for (const auto& [name, numbers] : value.as_object()) {
     const Field* field = signature.find_output(name);
     const std::size_t count = field ? label_count(*field) : 0;
-    if (count == 0) return bad_request(place, "'" + name + "' is not an enum or bool output");
+    if (count == 0)
+      return bad_request(place, "'" + name + "' is no output of labels (enum or bool)");
     const bool fits = numbers.is_list() && numbers.size() == count &&
                       std::all_of(numbers.as_list().begin(), numbers.as_list().end(),
                                   [](const Value& number) { return number.is_number(); });

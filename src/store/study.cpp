@@ -77,7 +77,9 @@ const StudyTrial* Study::find(std::size_t number) const {
 
 const StudyTrial* Study::best() const {
   // Which of several equals is best may change with trials that were measured later.
-  if (const StudyTrial* winner = end ? find(end->trial) : nullptr) return winner;
+  // A run that ended before anything was complete names the program as it came.
+  const StudyTrial* winner = end ? find(end->trial) : nullptr;
+  if (winner && winner->complete) return winner;
   const StudyTrial* best = nullptr;
   for (const StudyTrial& trial : trials) {
     if (trial.complete && trial.was_best) best = &trial;

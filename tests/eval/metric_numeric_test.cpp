@@ -48,6 +48,10 @@ TEST(LastNumber, ReadsNumbersAsPeopleWriteThem) {
       {"it is\u00a0-5", -5},
       {"größe-5", 5},
       {"модель-5", 5},
+      {"12€-15€", 15},
+      {"20°-30°", 30},
+      {"“covid”-19", 19},
+      {"→-3", -3},
   };
   for (const auto& [text, number] : cases) {
     ASSERT_TRUE(last_number(text).has_value()) << text;

@@ -84,9 +84,9 @@ struct RequestTokens {
 // The requests of one complete() call, and the prefixes kept from earlier calls, form a trie over
 // tokens; every node is computed once. The schedule is a pure function of the requests and the
 // calls before. Calls from several threads are served one after another, and so are those to
-// several models of a process, since all compute on one thread; a child forked without exec lacks
-// it. Label slots are scored in the prefill, forced text is never generated, other values are
-// decoded under their grammar, so that a reply always fits its plan.
+// several models of a process, since all compute on one thread (a stop ends the wait); a child
+// forked without exec lacks it. Label slots are scored in the prefill, forced text is never
+// generated, other values are decoded under their grammar, so that a reply always fits its plan.
 //
 // The weights stay mapped: when the file's content changes while it is open, complete() answers
 // bad_request from then on. A file cut short while a call computes ends the process, as with any

@@ -26,18 +26,18 @@ std::size_t digits_at(std::string_view text, std::size_t at) {
   return count;
 }
 
-// Whether the text ends in a letter beyond ASCII: neither a space nor a sign nor a quotation mark.
-bool ends_in_wide_letter(std::string_view text) {
-  std::size_t begin = text.size();
-  while (begin > 0 && (static_cast<unsigned char>(text[begin - 1]) & 0xC0U) == 0x80U) --begin;
-  if (begin == 0 || begin == text.size()) return false;
-  const std::string_view last = text.substr(begin - 1);
-  const auto lead = static_cast<unsigned char>(last[0]);
-  // U+0080 to U+00BF but for the feminine ordinal, micro and the like, which stand for letters too
-  // rarely to matter; U+2000 to U+2BFF: spaces, dashes, quotes, arrows, operators.
-  if (lead == 0xC2U) return false;
-  if (lead == 0xE2U) return static_cast<unsigned char>(last[1]) > 0xAFU;
-  return true;
+// Whether the text ends in a character beyond ASCII that a sign may follow: a space, an opening
+// quotation mark, an arrow or a mathematical operator. After others, letters and units ("12€-15€"),
+// a minus joins.
+bool ends_in_wide_opener(std::string_view text) {
+  static constexpr std::string_view kOpeners[] = {"\u00a0", "«", "\u202f", "\u2009", "“", "‘", "„"};
+  if (std::ranges::any_of(kOpeners, [&](std::string_view end) { return text.ends_with(end); }))
+    return true;
+  if (text.size() < 3) return false;
+  const std::string_view last = text.substr(text.size() - 3);
+  // U+2190 to U+22FF
+  const auto second = static_cast<unsigned char>(last[1]);
+  return last[0] == '\xE2' && second >= 0x86U && second <= 0x8BU;
 }
 
 // Whether a minus stands before the digits, possibly with a currency sign between.
@@ -55,9 +55,10 @@ bool is_negative_before(std::string_view before) {
     before.remove_suffix(minus.size());
     // After a digit, a letter or a closing bracket a minus joins or subtracts: "5-10", "covid-19".
     const char last = before.empty() ? ' ' : before.back();
-    const bool joins = is_digit(last) || last == ')' || last == '%' ||
-                       (last >= 'a' && last <= 'z') || (last >= 'A' && last <= 'Z') ||
-                       ends_in_wide_letter(before);
+    const bool joins =
+        is_digit(last) || last == ')' || last == '%' || (last >= 'a' && last <= 'z') ||
+        (last >= 'A' && last <= 'Z') ||
+        ((static_cast<unsigned char>(last) & 0x80U) != 0 && !ends_in_wide_opener(before));
     return !joins;
   }
   return false;

@@ -10,10 +10,12 @@
 #include <thread>
 #include <utility>
 
+#include "lm/local/stoppable_mutex.hpp"
+
 namespace hone::local {
 
 struct EngineThread::State {
-  std::mutex callers;  // one at a time
+  StoppableMutex callers;  // one at a time
   std::mutex mutex;
   std::condition_variable_any has_job;
   std::optional<std::packaged_task<void()>> job;
@@ -53,12 +55,13 @@ Result<std::shared_ptr<EngineThread>> EngineThread::shared() {
   return thread;
 }
 
-void EngineThread::run(std::function<void()> job) {
+bool EngineThread::run(std::function<void()> job, const std::stop_token& stop) {
   if (std::this_thread::get_id() == state_->thread.get_id()) {
     job();
-    return;
+    return true;
   }
-  const std::lock_guard one_at_a_time(state_->callers);
+  if (!state_->callers.lock(stop)) return false;
+  const std::unique_lock one_at_a_time(state_->callers, std::adopt_lock);
   std::packaged_task<void()> task(std::move(job));
   std::future<void> done = task.get_future();
   {
@@ -67,6 +70,7 @@ void EngineThread::run(std::function<void()> job) {
   }
   state_->has_job.notify_one();
   done.get();
+  return true;
 }
 
 }  // namespace hone::local

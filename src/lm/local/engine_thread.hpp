@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 
 #include "hone/base/result.hpp"
 
@@ -20,9 +21,10 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
-  // Runs the job and returns when it is done; what it throws comes through. Thread safe. A job may
-  // run another, which is done at once.
-  void run(std::function<void()> job);
+  // Runs the job and returns when it is done; what it throws comes through. False, and nothing was
+  // run, when the stop came before its turn. Thread safe. A job may run another, which is done at
+  // once.
+  bool run(std::function<void()> job, const std::stop_token& stop = {});
 
  private:
   struct State;

@@ -137,9 +137,10 @@ Result<std::vector<Embedding>> LocalEmbedder::embed(std::span<const std::string>
   std::vector<Embedding> points;
   const std::scoped_lock lock(state_->mutex);
   for (const std::string& text : texts) {
-    if (stop.stop_requested()) return stopped(state_->identity, "the call was stopped");
     std::optional<Result<Embedding>> point;
-    state_->thread->run([&] { point = state_->embed(text); });
+    const auto job = [&] { point = state_->embed(text); };
+    if (stop.stop_requested() || !state_->thread->run(job, stop))
+      return stopped(state_->identity, "the call was stopped");
     if (!*point) return point->error();
     points.push_back(**std::move(point));
   }

@@ -213,7 +213,12 @@ Result<RequestTokens> LocalLm::Impl::tokens_of(const LmRequest& request) {
 
 std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> requests,
                                                      const std::stop_token& stop) {
-  const std::scoped_lock lock(mutex_);
+  const auto stopped_in_queue = [&] {
+    const Error error = stopped("engine", "stopped before its turn came");
+    return std::vector<Result<LmReply>>(requests.size(), error);
+  };
+  if (!mutex_.lock(stop)) return stopped_in_queue();
+  const std::unique_lock lock(mutex_, std::adopt_lock);
   if (const auto unchanged = file_->check(); !unchanged)
     return {requests.size(), unchanged.error()};
   const auto start = std::chrono::steady_clock::now();
@@ -222,7 +227,11 @@ std::vector<Result<LmReply>> LocalLm::Impl::complete(std::span<const LmRequest> 
   stop_ = &stop;
   std::vector<Result<LmReply>> replies;
   try {
-    thread_->run([&] { replies = scheduler_->run(prepared.works, stop); });
+    const auto job = [&] { replies = scheduler_->run(prepared.works, stop); };
+    if (!thread_->run(job, stop)) {
+      stop_ = nullptr;
+      return stopped_in_queue();
+    }
   } catch (...) {
     // Out of memory: what was begun refers to requests that are gone.
     stop_ = nullptr;

@@ -17,6 +17,7 @@
 #include "lm/local/llama_handles.hpp"
 #include "lm/local/prepare.hpp"
 #include "lm/local/scheduler.hpp"
+#include "lm/local/stoppable_mutex.hpp"
 #include "lm/local/tokenizer.hpp"
 
 namespace hone {
@@ -58,7 +59,7 @@ class LocalLm::Impl {
   local::ContextPtr context_;
   const std::stop_token* stop_ =
       nullptr;  // of the call in progress; llama.cpp asks between operations
-  std::mutex mutex_;
+  local::StoppableMutex mutex_;
   local::ChatTemplate chat_;
   std::unique_ptr<local::Tokenizer> tokenizer_;
   std::unique_ptr<local::Preparation> preparation_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <fstream>
 #include <limits>
+#include <thread>
 
 #include "hone/base/file.hpp"
 
@@ -337,6 +338,26 @@ TEST_F(ModelFaults, AStopEndsACallAndTheEngineGoesOn) {
   EXPECT_EQ(impl->counters().used_cells, 0U);
   auto request = make_request(text_prompt("", "Three"), {TextSlot{"t", " ", "", {"never"}, 2}});
   EXPECT_TRUE(impl->complete(std::vector<LmRequest>{request}, {}).front());
+}
+
+TEST_F(ModelFaults, WhoIsStoppedDoesNotWaitForItsTurn) {
+  auto impl = open(false, 512);
+  const auto request = make_request(text_prompt("", "One"), {TextSlot{"t", " ", "", {"never"}, 4}});
+  std::vector<Result<LmReply>> second;
+  impl->scheduler().observe_rows([&](const Tokens&, std::span<const float>) {
+    if (!second.empty()) return;
+    std::stop_source stop;
+    // It ends although the first call is computing, which would wait here for ever.
+    std::jthread([&] {
+      stop.request_stop();
+      second = impl->complete(std::vector{request}, stop.get_token());
+    }).join();
+  });
+  EXPECT_TRUE(impl->complete(std::vector{request}, {}).front());
+  impl->scheduler().observe_rows({});
+  ASSERT_EQ(second.size(), 1U);
+  ASSERT_FALSE(second.front());
+  EXPECT_EQ(second.front().error().kind, ErrorKind::stopped);
 }
 
 TEST_F(ModelFaults, AnAdapterThatIsNone) {
