@@ -60,7 +60,7 @@ std::string report_json(const Report& report) {
                           {"val_before", percentage(report.val_before.mean)},
                           {"val_after", percentage(report.val_after.mean)},
                           {"val_after_interval", interval_of(report.val_after)},
-                          {"val_examples", report.val_after.examples},
+                          {"val_examples", report.val_after.met},
                           {"val_further", report.val_further},
                           {"seconds", rounded(report.seconds, 1000)},
                           {"total_seconds", rounded(report.total_seconds, 1000)}};

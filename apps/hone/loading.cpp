@@ -42,6 +42,11 @@ std::map<std::string, std::string> given_models(const TaskSpec& task, const Save
   return given;
 }
 
+// What follows the name: a local model is the same under any.
+std::string weights_of(const std::string& identity) {
+  return identity.substr(std::min(identity.find('@'), identity.size()));
+}
+
 }  // namespace
 
 Result<ModelSpec> task_model(const TaskSpec& task) {
@@ -57,10 +62,12 @@ Result<ModelSpec> task_model(const TaskSpec& task) {
 
 std::string other_model_notice(const SavedProgram& saved, const ModelSpec& model, const Lm& lm) {
   const Value spec = saved.model.get("spec");
-  if (!spec.is_string() || spec.as_string() == model.text ||
-      saved.model.get("identity") == Value(lm.info().identity)) {
-    return "";
-  }
+  const std::string tuned_on = saved.model.get("identity").text();
+  const std::string& runs_on = lm.info().identity;
+  const bool is_same = model.place == ModelPlace::local
+                           ? weights_of(tuned_on) == weights_of(runs_on)
+                           : tuned_on == runs_on;
+  if (!spec.is_string() || spec.as_string() == model.text || is_same) return "";
   return "the program was tuned on " + spec.as_string() + " and runs on " + model.text +
          ": its score, and what it learned of the labels, are of the other model";
 }

@@ -33,7 +33,7 @@ Value saved_score(const Report& report) {
   Value score = Value::object({{"metric", report.metric},
                                {"val", report.val_after.mean},
                                {"val_before", report.val_before.mean},
-                               {"val_examples", report.val_after.examples}});
+                               {"val_examples", report.val_after.met}});
   if (!report.goals.is_score()) score = score.with("goals", report.goals.text());
   if (report.test_before && report.test_after) {
     score = score.with("test", report.test_after->mean)

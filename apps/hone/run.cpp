@@ -22,7 +22,8 @@ constexpr std::size_t kBatch = 256;  // lines read before their answers are prin
 // The labels a model scores for a field, in its order.
 std::vector<std::string> labels_of(const Field& field) {
   const bool is_optional = field.type.kind() == TypeKind::optional;
-  const Type type = is_optional ? field.type.element() : field.type;
+  Type type = field.type;
+  while (type.kind() == TypeKind::optional) type = Type(type.element());
   std::vector<std::string> labels =
       type.kind() == TypeKind::boolean ? std::vector<std::string>{"true", "false"} : type.labels();
   if (is_optional) labels.emplace_back("null");

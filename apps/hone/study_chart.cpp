@@ -230,7 +230,7 @@ std::string svg_chart(const Study& study) {
   svg.text(kLeft, 26,
            study.identity.get("optimizer").text().substr(0, 60) + " on " +
                std::to_string(study.val_examples) + " examples, " +
-               study.identity.get("metric").text(),
+               shorten(study.identity.get("metric").text(), 60),
            "start", 16, "#222");
   if (points.empty()) {
     svg.text(kWidth / 2, kHeight / 2, "no trial was measured yet");

@@ -144,7 +144,7 @@ std::string show_text(const Study& study, std::size_t replies, std::size_t width
   const Value& asked = study.identity;
   std::string text = "Asked for\n";
   text += "  program    " + shorten(study.signature, kShownText) + "\n";
-  text += "  metric     " + asked.get("metric").text() + "\n";
+  text += "  metric     " + value_text(asked.get("metric")) + "\n";
   text += "  model      " + asked.get("model").text() + "\n";
   for (const char* role : {"teacher_model", "proposer_model"}) {
     if (!asked.get(role).is_null()) text += "  " + cell(role, 15) + asked.get(role).text() + "\n";
