@@ -90,7 +90,7 @@ CLI::Validator whole_number() {
 CLI::Validator any_number() {
   return number<double>("a number");
 }
-CLI::Validator any_seed() {
+CLI::Validator natural_number() {
   return number<std::uint64_t>("a whole number from 0");
 }
 
@@ -119,7 +119,7 @@ void add_task(CLI::App& app, TaskFlags& task) {
                  "First so many of a split: train=100,val=100,test=200, or one number for all");
   app.add_option("--metric", task.metric, "exact_match:FIELD, f1:FIELD, command:PROGRAM …");
   app.add_option("--model", task.model, kModelHelp);
-  app.add_option("--seed", task.seed, "Of everything random (default 0)")->check(any_seed());
+  app.add_option("--seed", task.seed, "Of everything random (default 0)")->check(natural_number());
   app.add_option("--threads", task.threads, "Runs at once (default 8)")->check(CLI::Range(1, 1024));
   add_model_settings(app, task.model_settings);
 }
@@ -143,7 +143,7 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--option", flags.optimizer_options, "Option of the optimizer: key=value")
       ->allow_extra_args(false);
   app->add_option("--candidates", flags.candidates, "Short for --option candidates=N")
-      ->check(any_seed());
+      ->check(natural_number());
   app->add_option("--teacher-model", flags.teacher_model,
                   "Model that writes demos; " + std::string(kModelHelp));
   app->add_option("--teacher-program", flags.teacher_program,
@@ -205,7 +205,7 @@ void add_run(CLI::App& root, RunFlags& flags) {
   app->add_option("--model", flags.model, kModelHelp);
   app->add_option("--threads", flags.threads, "Runs at once (default 8)")
       ->check(CLI::Range(1, 1024));
-  app->add_option("--seed", flags.seed, "Of sampling (default 0)")->check(any_seed());
+  app->add_option("--seed", flags.seed, "Of sampling (default 0)")->check(natural_number());
   app->add_flag("--scores", flags.scores, "Also the probability of every label");
   add_model_settings(*app, flags.model_settings);
 }

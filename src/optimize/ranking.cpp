@@ -123,11 +123,26 @@ bool has_every_score(const Trial& trial) {
   return std::ranges::all_of(trial.scores, [](const auto& score) { return score.has_value(); });
 }
 
-double gain(const Trial& trial, const Trial& baseline) {
-  const PairedScores pairs = paired_scores(baseline, trial);
+PairedScores paired(std::span<const std::optional<double>> ones,
+                    std::span<const std::optional<double>> others) {
+  PairedScores pairs;
+  for (std::size_t i = 0; i < std::min(ones.size(), others.size()); ++i) {
+    if (!ones[i] || !others[i]) continue;
+    pairs.first.push_back(*ones[i]);
+    pairs.second.push_back(*others[i]);
+  }
+  return pairs;
+}
+
+// Of the second over the first, on average; 0 without a pair.
+double mean_gain(const PairedScores& pairs) {
   double sum = 0;
   for (std::size_t i = 0; i < pairs.first.size(); ++i) sum += pairs.second[i] - pairs.first[i];
   return pairs.first.empty() ? 0 : sum / static_cast<double>(pairs.first.size());
+}
+
+double gain(const Trial& trial, const Trial& baseline) {
+  return mean_gain(paired_scores(baseline, trial));
 }
 
 // On the examples both have a score of: failures must not decide which examples a mean is of.
@@ -199,27 +214,13 @@ const Trial* best_since_run_off(std::span<const Trial> trials, const Trial& winn
 }  // namespace
 
 PairedScores paired_scores(const Trial& first, const Trial& second) {
-  const std::vector<std::optional<double>> ones = all_scores(first), others = all_scores(second);
-  PairedScores pairs;
-  for (std::size_t i = 0; i < std::min(ones.size(), others.size()); ++i) {
-    if (!ones[i] || !others[i]) continue;
-    pairs.first.push_back(*ones[i]);
-    pairs.second.push_back(*others[i]);
-  }
-  return pairs;
+  return paired(all_scores(first), all_scores(second));
 }
 
 double comparable_mean(const Trial& trial, const Trial* baseline) {
   if (!baseline || (has_every_score(trial) && has_every_score(*baseline))) return trial.mean;
-  const std::size_t count = std::min(trial.scores.size(), baseline->scores.size());
-  double gained = 0;
-  double pairs = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!trial.scores[i] || !baseline->scores[i]) continue;
-    gained += *trial.scores[i] - *baseline->scores[i];
-    ++pairs;
-  }
-  return pairs == 0 ? trial.mean : baseline->mean + gained / pairs;
+  const PairedScores pairs = paired(baseline->scores, trial.scores);
+  return pairs.first.empty() ? trial.mean : baseline->mean + mean_gain(pairs);
 }
 
 std::vector<std::size_t> finalists(std::span<const Trial> trials, std::size_t baseline) {
