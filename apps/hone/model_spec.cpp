@@ -35,7 +35,7 @@ Result<ModelSpec> check_file(std::string_view spec) {
 }
 
 Result<ModelSpec> check_named(std::string_view name) {
-  const Result<ModelStore> store = open_store();
+  const Result<ModelStore> store = ModelStore::in_default_cache();
   if (!store) return store.error();
   std::vector<std::string> known;
   for (const ModelStatus& model : store->list()) {
@@ -83,17 +83,15 @@ Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& setti
                                const Notify& tell) {
   OpenedModel model;
   if (spec.place == ModelPlace::local) {
-    LocalOptions options;
-    options.model = spec.file;
-    if (!spec.text.starts_with(kFile)) options.name = spec.text;
-    options.context_cells = settings.context;
-    options.tuning_folder = tuning_folder();
-    options.keep_prefixes = settings.keep_prefixes;
+    Result<LocalOptions> options = local_options(spec);
+    if (!options) return options.error();
+    options->context_cells = settings.context;
+    options->keep_prefixes = settings.keep_prefixes;
     // Without a tuning the defaults do, and what is wrong with the model, opening it says.
-    (void)tune_at_first_use(options, [&] {
+    (void)tune_at_first_use(*options, [&] {
       tell(spec.text + ": measuring the engine's fastest settings on this machine, this once");
     });
-    Result<std::shared_ptr<LocalLm>> opened = LocalLm::open(std::move(options));
+    Result<std::shared_ptr<LocalLm>> opened = LocalLm::open(*std::move(options));
     if (!opened) return opened.error();
     model.local = *std::move(opened);
     model.lm = model.local;
@@ -137,17 +135,14 @@ Result<std::shared_ptr<const Embedder>> open_embedder(const ModelSpec& spec,
       std::make_shared<const CachedEmbedder>(std::move(embedder)));
 }
 
-Result<ModelStore> open_store() {
-  Result<fs::path> cache = ModelStore::default_cache();
-  if (!cache) return cache.error();
-  ModelStoreOptions options;
-  options.cache = *std::move(cache);
-  return ModelStore(std::move(options));
-}
-
-fs::path tuning_folder() {
-  const Result<fs::path> cache = ModelStore::default_cache();
-  return cache ? *cache / "tuning" : fs::path();
+Result<LocalOptions> local_options(const ModelSpec& spec) {
+  if (!spec.text.starts_with(kFile)) return pulled_model(spec.text);
+  LocalOptions options;
+  options.model = spec.file;
+  // A file needs no cache; without one there is no tuning.
+  if (const Result<ModelStore> store = ModelStore::in_default_cache())
+    options.tuning_folder = store->tuning_folder();
+  return options;
 }
 
 }  // namespace hone::cli

@@ -62,9 +62,7 @@ Result<OpenedModel> open_model(const ModelSpec& spec, const ModelSettings& setti
 Result<std::shared_ptr<const Embedder>> open_embedder(const ModelSpec& spec,
                                                       const ModelSettings& settings);
 
-// The models known by name, kept in the user's cache.
-Result<ModelStore> open_store();
-// Where `hone models tune` keeps what it measured; empty when there is no cache.
-std::filesystem::path tuning_folder();
+// What a local model is opened with before settings.
+Result<LocalOptions> local_options(const ModelSpec& spec);
 
 }  // namespace hone::cli

@@ -55,16 +55,15 @@ int tune_model(const std::string& name) {
   if (spec->place != ModelPlace::local) {
     return fail(bad_request("model " + name, "runs on a server; only local models are tuned here"));
   }
-  LocalOptions options;
-  options.model = spec->file;
-  options.tuning_folder = tuning_folder();
-  const Result<TuneReport> report = tune_local(options);
+  const Result<LocalOptions> options = local_options(*spec);
+  if (!options) return fail(options.error());
+  const Result<TuneReport> report = tune_local(*options);
   if (!report) return fail(report.error());
   std::fputs(report->table.c_str(), stdout);
   std::printf("fastest, and used from now on: flash attention %s, width %zu, step tokens %zu\n",
               report->best.flash_attention ? "on" : "off", report->best.width,
               report->best.step_tokens);
-  const Result<ModeDeviation> deviation = measure_deviation(options);
+  const Result<ModeDeviation> deviation = measure_deviation(*options);
   if (!deviation && deviation.error().kind == ErrorKind::bad_request) {
     std::printf("no exact mode to compare with: %s\n", deviation.error().text().c_str());
     return kOk;
@@ -82,7 +81,7 @@ int tune_model(const std::string& name) {
 
 int run_models(const ModelsFlags& flags) {
   if (flags.action == ModelsAction::tune) return tune_model(flags.name);
-  const Result<ModelStore> store = open_store();
+  const Result<ModelStore> store = ModelStore::in_default_cache();
   if (!store) return fail(store.error());
   switch (flags.action) {
     case ModelsAction::list:

@@ -19,17 +19,6 @@ namespace {
 
 constexpr std::size_t kBatch = 256;  // lines read before their answers are printed
 
-// The labels a model scores for a field, in its order.
-std::vector<std::string> labels_of(const Field& field) {
-  const bool is_optional = field.type.kind() == TypeKind::optional;
-  Type type = field.type;
-  while (type.kind() == TypeKind::optional) type = Type(type.element());
-  std::vector<std::string> labels =
-      type.kind() == TypeKind::boolean ? std::vector<std::string>{"true", "false"} : type.labels();
-  if (is_optional) labels.emplace_back("null");
-  return labels;
-}
-
 // Softmax of the calibrated scores of each label, by field.
 Value label_probabilities(const Program& program, const Trace& trace) {
   const std::vector<Predictor> predictors = program.predictors();
@@ -52,11 +41,12 @@ Value label_probabilities(const Program& program, const Trace& trace) {
       const double most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
       double sum = 0;
       for (double& value : values) sum += value = std::exp(value - most);
-      const std::vector<std::string> names =
-          field != nullptr ? labels_of(*field) : std::vector<std::string>();
+      const std::vector<Value> names =
+          field != nullptr ? field->type.choices() : std::vector<Value>();
       Value::Object labels;
       for (std::size_t i = 0; i < values.size(); ++i)
-        labels.emplace_back(i < names.size() ? names[i] : std::to_string(i), values[i] / sum);
+        labels.emplace_back(i < names.size() ? names[i].text() : std::to_string(i),
+                            values[i] / sum);
       fields.emplace_back(scores.field, Value::object(std::move(labels)));
     }
   }

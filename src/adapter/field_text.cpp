@@ -54,12 +54,8 @@ std::string label_text(std::string_view label) {
 Choices choices_of(const Type& type) {
   Choices choices;
   const Type value_type = strip_optional(type);
-  if (value_type.kind() == TypeKind::boolean) {
-    choices.labels = {"true", "false"};
-    choices.is_boolean = true;
-  } else if (value_type.kind() == TypeKind::enumeration) {
-    choices.labels = value_type.labels();
-  }
+  for (const Value& value : value_type.choices()) choices.labels.push_back(value.text());
+  choices.is_boolean = value_type.kind() == TypeKind::boolean;
   if (type.kind() == TypeKind::optional && !choices.labels.empty()) {
     std::size_t next = 0;
     const auto taken = [&](const std::string& word) {

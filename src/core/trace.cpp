@@ -1,6 +1,13 @@
 #include "hone/core/trace.hpp"
 
+#include <algorithm>
+
 namespace hone {
+
+bool TraceStep::has_bad_reply() const {
+  return std::ranges::any_of(faults,
+                             [](const Error& fault) { return fault.kind == ErrorKind::bad_reply; });
+}
 
 Usage& Usage::operator+=(const Usage& other) {
   lm_calls += other.lm_calls;

@@ -208,6 +208,23 @@ const std::vector<TypeField>& Type::fields() const {
   return node_->fields;
 }
 
+std::vector<Value> Type::choices() const {
+  std::vector<Value> values;
+  switch (node_->kind) {
+    case TypeKind::boolean:
+      return {Value(true), Value(false)};
+    case TypeKind::enumeration:
+      for (const std::string& label : node_->labels) values.emplace_back(label);
+      return values;
+    case TypeKind::optional:
+      values = element().choices();
+      if (!values.empty() && !values.back().is_null()) values.emplace_back();
+      return values;
+    default:
+      return values;
+  }
+}
+
 std::string Type::to_string() const {
   const Limits& limits = node_->limits;
   switch (node_->kind) {

@@ -70,11 +70,6 @@ bool scores_labels(const Predictor& predictor, const Evaluator& evaluator) {
   return found != models.end() && found->second->info().scores_labels;
 }
 
-bool has_labels(const Predictor& predictor) {
-  return std::ranges::any_of(predictor.signature().outputs(),
-                             [](const Field& field) { return label_count(field) > 0; });
-}
-
 double bounded(double number, const Limits& limits) {
   if (limits.min) number = std::max(number, *limits.min);
   if (limits.max) number = std::min(number, *limits.max);
@@ -170,7 +165,7 @@ Result<Candidate> learn_label_bias(const Program& program, const Examples& examp
   for (Predictor& predictor : program.predictors()) {
     const Calibration calibration = predictor.options().calibration;
     if (calibration == Calibration::none) continue;
-    if (!has_labels(predictor) || !scores_labels(predictor, evaluator)) continue;
+    if (!has_labels(predictor.signature()) || !scores_labels(predictor, evaluator)) continue;
     (calibration == Calibration::batch ? batch : content_free).push_back(std::move(predictor));
   }
 

@@ -69,10 +69,6 @@ class Progress {
   Usage usage_;
 };
 
-bool is_stopped(const Rollout& rollout) {
-  return rollout.error && rollout.error->kind == ErrorKind::stopped;
-}
-
 }  // namespace
 
 double Evaluation::mean() const {
@@ -92,21 +88,20 @@ std::size_t Evaluation::scored() const {
 }
 
 std::size_t Evaluation::met() const {
-  return rollouts.size() - static_cast<std::size_t>(std::ranges::count_if(rollouts, is_stopped));
+  return rollouts.size() -
+         static_cast<std::size_t>(std::ranges::count_if(rollouts, &Rollout::is_stopped));
 }
 
 std::size_t Evaluation::failures() const {
   return static_cast<std::size_t>(std::ranges::count_if(
-      rollouts, [](const Rollout& r) { return r.error.has_value() && !is_stopped(r); }));
+      rollouts, [](const Rollout& r) { return r.error.has_value() && !r.is_stopped(); }));
 }
 
 std::size_t Evaluation::parse_failures() const {
   std::size_t count = 0;
   for (const Rollout& rollout : rollouts) {
-    for (const TraceStep& step : rollout.trace.steps) {
-      count += std::ranges::any_of(
-          step.faults, [](const Error& fault) { return fault.kind == ErrorKind::bad_reply; });
-    }
+    count += static_cast<std::size_t>(
+        std::ranges::count_if(rollout.trace.steps, &TraceStep::has_bad_reply));
   }
   return count;
 }

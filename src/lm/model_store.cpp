@@ -183,6 +183,18 @@ Result<fs::path> ModelStore::default_cache() {
   return bad_request("cache folder", "HOME is not set; set HONE_CACHE to a folder for models");
 }
 
+Result<ModelStore> ModelStore::in_default_cache() {
+  Result<fs::path> cache = default_cache();
+  if (!cache) return cache.error();
+  ModelStoreOptions options;
+  options.cache = *std::move(cache);
+  return ModelStore(std::move(options));
+}
+
+fs::path ModelStore::tuning_folder() const {
+  return options_.cache / "tuning";
+}
+
 Result<KnownModel> ModelStore::find(std::string_view name) const {
   std::vector<std::string> names;
   for (const KnownModel& model : options_.models) {

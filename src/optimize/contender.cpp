@@ -170,12 +170,6 @@ Spend Contender::spend_per_run(const Prices& prices) const {
   return raw_.rollouts.empty() ? spend : spend * (1 / static_cast<double>(raw_.rollouts.size()));
 }
 
-bool any_stopped(std::span<const Rollout> rollouts) {
-  return std::ranges::any_of(rollouts, [](const Rollout& rollout) {
-    return rollout.error && rollout.error->kind == ErrorKind::stopped;
-  });
-}
-
 double Contender::excess(const Aims& aims) const {
   return aims.goals.within.empty()
              ? 0
@@ -222,7 +216,8 @@ Trial Contender::trial(std::size_t number, std::span<const std::size_t> order,
   trial.failures = evaluation.failures();
   trial.parse_failures = Evaluation{raw_.rollouts}.parse_failures();
   trial.usage = Evaluation{raw_.rollouts}.usage();
-  trial.complete = rollouts.size() == total && !any_stopped(raw_.rollouts) &&
+  trial.complete = rollouts.size() == total &&
+                   std::ranges::none_of(raw_.rollouts, &Rollout::is_stopped) &&
                    2 * evaluation.scored() >= total && total > 0;
   return trial;
 }

@@ -25,9 +25,6 @@ struct Aims {
   Prices prices;
 };
 
-// Whether a stop or the budget's end kept one of the runs from its answer.
-bool any_stopped(std::span<const Rollout> rollouts);
-
 // The raw scores are always measured first; a calibrated variant is scored again on the same
 // replies, so that it costs no model call (its requests are answered by the cache).
 class Contender {

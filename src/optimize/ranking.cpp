@@ -11,16 +11,6 @@ namespace {
 
 constexpr double kStandardErrors = 2;
 
-// What a model's label scores are in the order of: enum labels, or true and false.
-std::vector<Value> labels_of(const Field& field) {
-  std::vector<Value> labels;
-  if (field.type.kind() == TypeKind::boolean) labels = {Value(true), Value(false)};
-  if (field.type.kind() == TypeKind::enumeration) {
-    for (const std::string& label : field.type.labels()) labels.emplace_back(label);
-  }
-  return labels;
-}
-
 double log_softmax(const std::vector<double>& scores, std::size_t index, double temperature) {
   const double highest = *std::ranges::max_element(scores);
   double sum = 0;
@@ -38,7 +28,7 @@ std::optional<LabelLikelihoods> label_likelihoods(const Program& program,
   const Predictor& predictor = predictors.front();
   if (!predictor.prompt_template().reply_plan()->is_single_choice()) return std::nullopt;
   const Field& field = predictor.signature().outputs().front();
-  const std::vector<Value> labels = labels_of(field);
+  const std::vector<Value> labels = field.type.choices();
   const PredictorOptions& options = predictor.options();
   std::vector<double> bias;
   if (const auto found = options.label_bias.find(field.name);

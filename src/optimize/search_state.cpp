@@ -456,7 +456,7 @@ void Search::State::run_off(const std::vector<std::size_t>& numbers) {
   emit(PhaseStarted{"run-off"});
   const std::vector<Rollout> rollouts = run(*evaluator, tasks, &task.metric);
   // Half a run-off would favour those who came first.
-  if (any_stopped(rollouts)) return;
+  if (std::ranges::any_of(rollouts, &Rollout::is_stopped)) return;
   std::size_t next = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     Trial& trial = trials[numbers[i]];

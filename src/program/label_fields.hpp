@@ -13,9 +13,8 @@
 
 namespace hone {
 
-// How many labels an engine scores for the field: those of an enum, two of a bool, one
-// more where it may be null; 0 of anything else.
-std::size_t label_count(const Field& field);
+// Whether an engine scores the labels of an output.
+bool has_labels(const Signature& signature);
 
 // An object of output field -> one number a label; bad_request naming the field that does not fit.
 Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signature& signature,

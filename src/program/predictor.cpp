@@ -130,21 +130,9 @@ Result<Reasoning> parse_reasoning(std::string_view name) {
                                    did_you_mean(name, known));
 }
 
-std::size_t label_count(const Field& field) {
-  Type type = field.type;
-  std::size_t null = 0;
-  while (type.kind() == TypeKind::optional) {
-    type = type.element();
-    null = 1;
-  }
-  switch (type.kind()) {
-    case TypeKind::enumeration:
-      return type.labels().size() + null;
-    case TypeKind::boolean:
-      return 2 + null;
-    default:
-      return 0;
-  }
+bool has_labels(const Signature& signature) {
+  return std::ranges::any_of(signature.outputs(),
+                             [](const Field& field) { return !field.type.choices().empty(); });
 }
 
 Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signature& signature,
@@ -156,7 +144,7 @@ Result<std::map<std::string, std::vector<double>>> read_label_bias(const Signatu
   std::map<std::string, std::vector<double>> out;
   for (const auto& [name, numbers] : value.as_object()) {
     const Field* field = signature.find_output(name);
-    const std::size_t count = field ? label_count(*field) : 0;
+    const std::size_t count = field ? field->type.choices().size() : 0;
     if (count == 0)
       return bad_request(place, "'" + name + "' is no output of labels (enum or bool)");
     const bool fits = numbers.is_list() && numbers.size() == count &&
@@ -300,9 +288,7 @@ std::vector<Param> Predictor::params() const {
   add("demos", DemoDomain{with_reasoning(signature)}, Value::list(options.demos));
   add("format", names_of(kFormats), to_string(options.format));
   if (can_reason(signature)) add("module", names_of(kReasonings), to_string(options.reasoning));
-  const bool has_labels = std::any_of(signature.outputs().begin(), signature.outputs().end(),
-                                      [](const Field& field) { return label_count(field) > 0; });
-  if (has_labels) {
+  if (has_labels(signature)) {
     add("calibration", names_of(kCalibrations), to_string(options.calibration));
     add("label_bias", LearnedDomain{}, bias_value(options.label_bias));
   }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/base/text.hpp"
 #include "hone/core/value.hpp"
 
 #include "apps/child_process.hpp"

@@ -23,6 +23,21 @@ TEST(TypeCheck, TakesWhatFits) {
   EXPECT_EQ(fault_of("{a: int, b: str?}", Value::object({{"a", 1}})), "");
 }
 
+TEST(TypeChoices, AreInTheOrderOfLabelScores) {
+  const auto choices = [](const char* type) {
+    std::string texts;
+    for (const Value& value : parse_type(type).value().choices()) texts += value.to_json() + " ";
+    return texts;
+  };
+  EXPECT_EQ(choices("enum(b, a)"), "\"b\" \"a\" ");
+  EXPECT_EQ(choices("bool"), "true false ");
+  EXPECT_EQ(choices("optional[enum(b, null)]"), "\"b\" \"null\" null ");
+  EXPECT_EQ(choices("optional[optional[bool]]"), "true false null ");
+  EXPECT_EQ(choices("int(0..1)"), "");
+  EXPECT_EQ(choices("optional[str]"), "");
+  EXPECT_EQ(choices("list[bool]"), "");
+}
+
 TEST(TypeCheck, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(fault_of("int", 3.5), "x: expected int, got float 3.5");
   EXPECT_EQ(fault_of("int(0..10)", 11), "x: 11 is above the most allowed, 10");

@@ -56,6 +56,8 @@ struct TraceStep {
   std::vector<Error> faults;  // of replies, also those a retry mended; or why there was none
 
   bool asked_model() const { return prompt.size() > 0; }
+  // Whether a model answered and the answer could not be read, also where a retry mended it.
+  bool has_bad_reply() const;
 };
 
 struct Trace {

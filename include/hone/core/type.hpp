@@ -53,6 +53,11 @@ class Type {
   Type element() const;                            // of a list or optional
   const std::vector<TypeField>& fields() const;    // of a structure
 
+  // The values of a type that has few known ones, in the order of a model's label scores: an
+  // enumeration's labels, or true and false; null after them where it is optional. Empty for any
+  // other type.
+  std::vector<Value> choices() const;
+
   // Text form; Signature::parse reads it back (descriptions are not in it).
   std::string to_string() const;
   // JSON form, descriptions included, and back.

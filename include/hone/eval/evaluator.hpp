@@ -35,6 +35,9 @@ struct Rollout {
   std::optional<Error> error;
   Trace trace;
   double seconds = 0;
+
+  // Whether a stop or the budget's end kept the run from its answer.
+  bool is_stopped() const { return error && error->kind == ErrorKind::stopped; }
 };
 
 struct RolloutTask {

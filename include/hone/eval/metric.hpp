@@ -62,7 +62,8 @@ Metric f1_match(std::string field);  // token F1 after SQuAD normalization; best
 // The last number in a text, or the number itself, on both sides; a list in the example is any-of.
 // `tolerance` is relative for numbers above 1 and absolute below. A prediction without a number
 // scores 0.
-Metric numeric_match(std::string field, double tolerance = 1e-6);
+inline constexpr double kNumericTolerance = 1e-6;
+Metric numeric_match(std::string field, double tolerance = kNumericTolerance);
 // Whether a normalized answer stands in one of the passages the program returned in `passages`.
 Metric answer_passage_match(std::string answer_field, std::string passages);
 // A model judges: `criterion` in words; the reply is a label scored by the judge's signature

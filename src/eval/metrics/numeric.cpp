@@ -117,8 +117,6 @@ std::optional<double> number_of(const Value& value) {
   return std::nullopt;
 }
 
-constexpr double kUsualTolerance = 1e-6;
-
 // Relative above 1 and absolute below, so that one setting serves prices and probabilities.
 bool is_near(double a, double b, double tolerance) {
   return std::abs(a - b) <= tolerance * std::max({1.0, std::abs(a), std::abs(b)});
@@ -147,7 +145,7 @@ std::optional<double> last_number(std::string_view text) {
 
 Metric numeric_match(std::string field, double tolerance) {
   std::string name = "numeric:" + field;
-  if (tolerance != kUsualTolerance) name += ":" + number_text(tolerance);
+  if (tolerance != kNumericTolerance) name += ":" + number_text(tolerance);
   return Metric(
       name, [name, field = std::move(field), tolerance](const Outcome& outcome) -> Result<Score> {
         const Result<ComparedFields> fields = compared_fields(outcome, name, field);

@@ -8,16 +8,14 @@
 namespace hone {
 
 Result<LocalOptions> pulled_model(std::string_view name) {
-  ModelStoreOptions store;
-  Result<std::filesystem::path> cache = ModelStore::default_cache();
-  if (!cache) return cache.error();
-  store.cache = *cache;
-  Result<std::filesystem::path> file = ModelStore(std::move(store)).path(name);
+  const Result<ModelStore> store = ModelStore::in_default_cache();
+  if (!store) return store.error();
+  Result<std::filesystem::path> file = store->path(name);
   if (!file) return file.error();
   LocalOptions options;
   options.model = *std::move(file);
   options.name = name;
-  options.tuning_folder = *cache / "tuning";
+  options.tuning_folder = store->tuning_folder();
   return options;
 }
 

@@ -37,10 +37,9 @@ std::string reflection_record(const Example& example, const Rollout& rollout,
     if (!rollout.score) return {};
     std::vector<std::string> faults;
     for (const Error& fault : chosen->faults) faults.push_back(fault.message);
-    const bool has_reply = std::ranges::any_of(
-        chosen->faults, [](const Error& fault) { return fault.kind == ErrorKind::bad_reply; });
-    out += std::string("\n") + (has_reply ? "the reply could not be read" : "there was no reply") +
-           ": " + shorten(join(faults, "; "), kItemLimit / 2) +
+    out += std::string("\n") +
+           (chosen->has_bad_reply() ? "the reply could not be read" : "there was no reply") + ": " +
+           shorten(join(faults, "; "), kItemLimit / 2) +
            "\nreply: " + shorten(chosen->reply, kItemLimit / 2);
   } else {
     out += "\nanswered: " + fields_text(chosen->outputs);
