@@ -136,7 +136,7 @@ TEST_F(CommandModelTest, ContextTooSmallForTheDemos) {
 }
 
 TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
-  const Words small = {"--limit",      "train=20,val=20,test=12",
+  const Words small = {"--limit",      "train=12,val=12,test=6",
                        "--candidates", "3",
                        "--optimizer",  "bootstrap_random_search",
                        "--seed",       "3",
@@ -154,7 +154,7 @@ TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
     ASSERT_EQ(whole.code, 0) << whole.err;
   }
   const std::size_t all_events = events;
-  for (const double moment : {0.2, 0.4, 0.6}) {
+  for (const double moment : {0.2, 0.5}) {
     // On a busy machine events are told late, and a run may be through before its moment: then a
     // new one is killed at half of it.
     std::string name;
@@ -179,7 +179,7 @@ TEST_F(CommandModelTest, KilledAndGoneOnWithItSavesTheSameBytes) {
 }
 
 TEST_F(CommandModelTest, ADryRunIsRightWithinAFifthWithoutRacing) {
-  const Words small = {"--limit",     "train=40,val=40,test=40", "--candidates", "4",
+  const Words small = {"--limit",     "train=24,val=24,test=24", "--candidates", "4",
                        "--optimizer", "bootstrap_random_search", "--race",       "off"};
   Words dry = tickets("x.hone.json", small);
   dry.push_back("--dry-run");
