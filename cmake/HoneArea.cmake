@@ -45,6 +45,7 @@ endfunction()
 add_custom_target(hone_all_tests)
 add_custom_target(hone_unit_tests)
 add_dependencies(hone_all_tests hone_unit_tests)
+cmake_host_system_information(RESULT HONE_PROCESSORS QUERY NUMBER_OF_LOGICAL_CORES)
 
 # hone_tests(<name> FOLDER <folder under tests/> LIBS <target>...)
 function(hone_tests name)
@@ -74,8 +75,9 @@ function(hone_tests name)
   set(where WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
   # The label of a test comes from its suite's name: Model needs a model file, Slow is for what takes long.
   gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "-*Model*.*:*Slow*.*" PROPERTIES TIMEOUT 120)
-  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "*Model*.*"
-                       TEST_LIST hone_${name}_model_tests PROPERTIES LABELS model TIMEOUT 600 RESOURCE_LOCK model)
+  # A model computes with every processor; whoever works beside it costs it more than the time of one.
+  gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "*Model*.*" TEST_LIST hone_${name}_model_tests
+                       PROPERTIES LABELS model TIMEOUT 600 RESOURCE_LOCK model PROCESSORS ${HONE_PROCESSORS})
   gtest_discover_tests(hone_${name}_tests ${where} TEST_FILTER "*Slow*.*-*Model*.*"
                        TEST_LIST hone_${name}_slow_tests PROPERTIES LABELS slow TIMEOUT 900)
 endfunction()

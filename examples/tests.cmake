@@ -8,5 +8,5 @@ foreach(source IN LISTS example_sources)
 endforeach()
 file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/examples_run")
 file(CREATE_LINK "${PROJECT_SOURCE_DIR}/examples" "${PROJECT_BINARY_DIR}/examples_run/examples" SYMBOLIC)
-set_tests_properties(example_tickets PROPERTIES LABELS model TIMEOUT 600 RESOURCE_LOCK model
+set_tests_properties(example_tickets PROPERTIES LABELS model TIMEOUT 600 RESOURCE_LOCK model PROCESSORS ${HONE_PROCESSORS}
                      SKIP_REGULAR_EXPRESSION "hone models pull" WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/examples_run")
