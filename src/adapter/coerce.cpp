@@ -20,15 +20,83 @@ namespace {
 using Faults = std::vector<Error>;
 
 constexpr std::string_view kQuoteMarks = "\"'`*_";
+// The same of two characters: “a”, ‘a’, „a“, «a».
+struct MarkPair {
+  std::string_view open;
+  std::string_view close;
+};
+constexpr std::array<MarkPair, 4> kMarkPairs = {{{"\xE2\x80\x9C", "\xE2\x80\x9D"},
+                                                 {"\xE2\x80\x98", "\xE2\x80\x99"},
+                                                 {"\xE2\x80\x9E", "\xE2\x80\x9C"},
+                                                 {"\xC2\xAB", "\xC2\xBB"}}};
 constexpr std::size_t kShown = 60;  // bytes of a bad value shown in a fault
-
-bool is_word(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || byte >= 0x80;
-}
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
+}
+
+bool is_ascii_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
+}
+
+// Where the character that begins at a byte ends. Precondition: `at` is inside the text.
+std::size_t character_end(std::string_view text, std::size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const std::size_t length = lead < 0xC0 ? 1U : lead < 0xE0 ? 2U : lead < 0xF0 ? 3U : 4U;
+  return std::min(at + length, text.size());
+}
+
+// Where the character that ends before a byte begins. Precondition: `end` is above 0.
+std::size_t character_begin(std::string_view text, std::size_t end) {
+  std::size_t at = end - 1;
+  while (at > 0 && end - at < 4 && static_cast<unsigned char>(text[at]) >= 0x80 &&
+         static_cast<unsigned char>(text[at]) < 0xC0)
+    --at;
+  return at;
+}
+
+// The code point that begins at a byte.
+std::uint32_t code_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) -> std::uint32_t {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const auto tail = [&](std::size_t i) -> std::uint32_t { return byte(i) & 0x3FU; };
+  const std::uint32_t lead = byte(at);
+  if (lead < 0xC0U) return lead;
+  if (lead < 0xE0U) return ((lead & 0x1FU) << 6U) | tail(at + 1);
+  if (lead < 0xF0U) return ((lead & 0x0FU) << 12U) | (tail(at + 1) << 6U) | tail(at + 2);
+  return ((lead & 0x07U) << 18U) | (tail(at + 1) << 12U) | (tail(at + 2) << 6U) | tail(at + 3);
+}
+
+struct CodeRange {
+  std::uint32_t first;
+  std::uint32_t last;
+};
+
+// Letters and digits of any script: all but the blocks of punctuation, signs and emoji.
+bool is_word_code(std::uint32_t code) {
+  constexpr std::array<CodeRange, 9> kSigns = {{{0xA0, 0xBF},
+                                                {0x2000, 0x206F},
+                                                {0x20A0, 0x20CF},
+                                                {0x2190, 0x2BFF},
+                                                {0x3000, 0x303F},
+                                                {0xFE00, 0xFE0F},
+                                                {0xFF00, 0xFF0F},
+                                                {0xFF1A, 0xFF20},
+                                                {0x1F000, 0x1FFFF}}};
+  if (code < 0x80) return is_ascii_word(static_cast<char>(code));
+  if (code == 0xAA || code == 0xBA) return true;  // ª and º
+  return std::none_of(kSigns.begin(), kSigns.end(), [&](const CodeRange& range) {
+    return code >= range.first && code <= range.last;
+  });
+}
+
+bool word_before(std::string_view text, std::size_t end) {
+  return end > 0 && is_word_code(code_at(text, character_begin(text, end)));
+}
+
+bool word_after(std::string_view text, std::size_t at) {
+  return at < text.size() && is_word_code(code_at(text, at));
 }
 
 std::string quote_text(std::string_view text) {
@@ -61,6 +129,13 @@ std::string_view strip_marks(std::string_view text) {
       text = trim(text.substr(1, text.size() - 2));
       changed = true;
     }
+    for (const auto& [open, close] : kMarkPairs) {
+      if (text.size() <= open.size() + close.size() || !text.starts_with(open) ||
+          !text.ends_with(close))
+        continue;
+      text = trim(text.substr(open.size(), text.size() - open.size() - close.size()));
+      changed = true;
+    }
   }
   return text;
 }
@@ -70,12 +145,50 @@ std::string_view first_line(std::string_view text) {
   return trim(text.substr(0, text.find('\n')));
 }
 
-// Letters and digits only, lower case: "Pending top-up" and "pending_top_up" are the same label to
-// a model.
+// Whether an ASCII sign tells labels apart ("-1", "<5%", "C++", "1.0") rather than joins words
+// ("top-up"); `left` and `right` are its nearest neighbours that are no blanks.
+bool is_telling_sign(char sign, char left, char right) {
+  const auto letter = [](char c) {
+    return !is_digit(c) && (is_ascii_word(c) || static_cast<unsigned char>(c) >= 0x80);
+  };
+  switch (sign) {
+    case '+':
+    case '<':
+    case '>':
+    case '#':
+      return !(letter(left) && letter(right));
+    case '-':
+      return !(letter(left) && (letter(right) || is_digit(right))) &&
+             !(is_digit(left) && letter(right));
+    case '.':
+    case '/':
+      return is_digit(left) && is_digit(right);
+    default:
+      return false;
+  }
+}
+
+// Letters, digits and telling signs only, lower case: "Pending top-up" and "pending_top_up" are the
+// same label to a model.
 std::string squash(std::string_view text) {
+  const std::string lower = to_lower(text);
+  const std::string_view view = lower;
   std::string out;
-  for (const char c : to_lower(text)) {
-    if (is_word(c)) out.push_back(c);
+  for (std::size_t at = 0; at < view.size();) {
+    const std::size_t end = character_end(view, at);
+    const std::uint32_t code = code_at(view, at);
+    const bool dash = (code >= 0x2010 && code <= 0x2015) || code == 0x2212;
+    if (code < 0x80 || dash) {
+      const std::string_view before = trim(view.substr(0, at));
+      const std::string_view after = trim(view.substr(end));
+      const char sign = dash ? '-' : view[at];
+      if (is_ascii_word(sign) || is_telling_sign(sign, before.empty() ? ' ' : before.back(),
+                                                 after.empty() ? ' ' : after.front()))
+        out.push_back(sign);
+    } else if (code != 0xA0 && !(code >= 0x2000 && code <= 0x206F)) {  // blanks and quotes
+      out += view.substr(at, end - at);
+    }
+    at = end;
   }
   return out;
 }
@@ -90,8 +203,32 @@ std::string labels_fault(std::string_view text, const std::vector<std::string>& 
   return labels.size() > kFew ? message + did_you_mean(text, labels) : message;
 }
 
+// Where the word begins that denies what begins at a byte of a lower-case text ("not a bug"); npos
+// when none does.
+std::size_t denial_before(std::string_view text, std::size_t at) {
+  for (int i = 0; i < 2; ++i) {  // twice: an article may stand between
+    const std::size_t last =
+        at == 0 ? std::string_view::npos : text.find_last_not_of(" \t\"'`*_", at - 1);
+    if (last == std::string_view::npos) return last;
+    std::size_t begin = last + 1;
+    while (begin > 0) {
+      const std::size_t previous = character_begin(text, begin);
+      const std::uint32_t code = code_at(text, previous);
+      if (!is_word_code(code) && code != '\'' && code != 0x2019) break;
+      begin = previous;
+    }
+    const std::string_view word = text.substr(begin, last + 1 - begin);
+    if (word == "not" || word == "never" || word == "no" || word == "neither" ||
+        word.ends_with("n't") || word.ends_with("n\xE2\x80\x99t"))
+      return begin;
+    if (word != "a" && word != "an" && word != "the") break;
+    at = begin;
+  }
+  return std::string_view::npos;
+}
+
 // The one label that stands in a longer text as a word, longest labels first, each stretch counted
-// once.
+// once; none when the text denies it.
 std::optional<std::size_t> only_label_within(std::string_view text,
                                              const std::vector<std::string>& labels) {
   const std::string lower = to_lower(text);
@@ -102,21 +239,27 @@ std::optional<std::size_t> only_label_within(std::string_view text,
   });
   std::vector<bool> covered(lower.size(), false);
   std::optional<std::size_t> found;
+  std::vector<std::size_t> denials;
   for (const std::size_t index : order) {
     const std::string label = to_lower(labels[index]);
     for (std::size_t at = lower.find(label); at != std::string::npos;
          at = lower.find(label, at + 1)) {
       const std::size_t end = at + label.size();
-      const bool whole = (at == 0 || !is_word(lower[at - 1]) || !is_word(label.front())) &&
-                         (end == lower.size() || !is_word(lower[end]) || !is_word(label.back()));
+      const bool whole = !(word_before(lower, at) && word_after(label, 0)) &&
+                         !(word_after(lower, end) && word_before(label, label.size()));
       if (!whole || covered[at]) continue;
       if (found && *found != index) return std::nullopt;
       found = index;
+      if (const std::size_t denial = denial_before(lower, at); denial != std::string_view::npos)
+        denials.push_back(denial);
       std::fill(covered.begin() + static_cast<std::ptrdiff_t>(at),
                 covered.begin() + static_cast<std::ptrdiff_t>(end), true);
     }
   }
-  return found;
+  // A denial that belongs to a label itself denies nothing.
+  const bool denied = std::any_of(denials.begin(), denials.end(),
+                                  [&](std::size_t denial) { return !covered[denial]; });
+  return denied ? std::nullopt : found;
 }
 
 // Exact matches first, then looser ones, so that labels which differ in case alone stay apart.
@@ -142,8 +285,8 @@ std::optional<std::size_t> find_label(std::string_view text,
       return index;
     const std::string bare = squash(part);
     if (bare.empty()) continue;
-    if (const auto index = find([&](const std::string& label) { return squash(label) == bare; }))
-      return index;
+    const auto same = [&](const std::string& label) { return squash(label) == bare; };
+    if (std::count_if(labels.begin(), labels.end(), same) == 1) return find(same);
   }
   if (const auto index = only_label_within(first_line(whole), labels)) return index;
   return only_label_within(whole, labels);
@@ -172,10 +315,16 @@ std::optional<Value> read_boolean(std::string_view text, const std::string& wher
   if (const auto truth = read_truth(text)) return Value(*truth);
   // "Yes, because …": the first word, then the only such word anywhere.
   const std::string_view line = strip_marks(first_line(text));
-  const std::size_t end = static_cast<std::size_t>(
-      std::find_if_not(line.begin(), line.end(), [](char c) { return is_word(c); }) - line.begin());
-  if (end > 1) {
-    if (const auto truth = read_truth(line.substr(0, end))) return Value(*truth);
+  std::size_t end = 0;
+  while (word_after(line, end)) end = character_end(line, end);
+  const std::string first = to_lower(line.substr(0, end));
+  constexpr std::array<std::string_view, 6> kAnswers = {"true", "false",   "yes",
+                                                        "no",   "correct", "incorrect"};
+  // "On balance, no": other words of truth count only where they are the whole line.
+  const bool answers =
+      end == line.size() || std::find(kAnswers.begin(), kAnswers.end(), first) != kAnswers.end();
+  if (end > 1 && answers) {
+    if (const auto truth = read_truth(first)) return Value(*truth);
   }
   if (const auto index = only_label_within(text, {"true", "false", "yes", "no"}))
     return Value(*index % 2 == 0);
@@ -188,13 +337,30 @@ std::vector<std::string_view> numbers_within(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const bool starts =
         is_digit(text[i]) || (text[i] == '.' && i + 1 < text.size() && is_digit(text[i + 1]));
-    if (!starts || (i > 0 && is_word(text[i - 1]))) {
+    if (!starts) {
       ++i;
       continue;
     }
+    const std::size_t letter = i > 1 && text[i - 1] == '_' ? i - 1 : i;  // also "step_2"
+    if (letter > 0 && is_ascii_word(text[letter - 1])) {
+      const auto goes_on = [&] {
+        if (i >= text.size()) return false;
+        const bool joint = text[i] == '.' || text[i] == ',';
+        return is_digit(text[i]) || (joint && i + 1 < text.size() && is_digit(text[i + 1]));
+      };
+      // All of it belongs to the word: the end of "v1.25" is no number of its own, "No.5" is one.
+      const bool all = is_digit(text[i]);
+      do {
+        ++i;
+      } while (all && goes_on());
+      continue;
+    }
     std::size_t begin = i;
-    if (i > 0 && text[i - 1] == '-' && (i == 1 || (!is_word(text[i - 2]) && text[i - 2] != ')')))
-      --begin;
+    for (const std::string_view sign : {"-", "\xE2\x88\x92"}) {  // U+2212, the minus of print
+      if (!text.substr(0, i).ends_with(sign)) continue;
+      const std::size_t at = i - sign.size();
+      if (at == 0 || (!word_before(text, at) && text[at - 1] != ')')) begin = at;
+    }
     while (i < text.size()) {
       const bool digit_next = i + 1 < text.size() && is_digit(text[i + 1]);
       const bool exponent =
@@ -423,8 +589,9 @@ std::optional<Value> read_optional(const Type& type, std::string_view text,
   const Choices choices = choices_of(type);
   if (!choices.labels.empty() && !choices.is_boolean) {
     const bool is_label =
-        std::any_of(choices.labels.begin(), choices.labels.end(),
-                    [&](const std::string& label) { return label_text(label) == whole; });
+        std::any_of(choices.labels.begin(), choices.labels.end(), [&](const std::string& label) {
+          return label_text(label) == whole || to_lower(label) == to_lower(strip_marks(whole));
+        });
     if (!is_label && (whole == choices.null || is_null_word(strip_marks(whole)))) return Value();
   } else if (strip_optional(type).kind() == TypeKind::str) {
     // "Unknown" or "nothing" may well be the answer; only what cannot be one is no value.

@@ -56,7 +56,7 @@ class LenientReader {
     while (!at_end()) {
       if (is_space(peek())) {
         ++at_;
-      } else if (starts_with("//") || peek() == '#') {
+      } else if (starts_with("//") || comment_mark()) {
         const std::size_t end = text_.find('\n', at_);
         at_ = end == std::string_view::npos ? text_.size() : end;
       } else if (starts_with("/*")) {
@@ -68,6 +68,11 @@ class LenientReader {
         return;
       }
     }
+  }
+
+  // "#ai" is text, "# note" a comment.
+  bool comment_mark() const {
+    return peek() == '#' && (at_ + 1 >= text_.size() || is_space(text_[at_ + 1]));
   }
 
   void skip_commas() {
@@ -138,11 +143,14 @@ class LenientReader {
   // A quote ends the string only where JSON could go on after it: models forget to escape inner
   // quotes.
   bool ends_string(std::size_t after) const {
+    const std::size_t begin = after;
     while (after < text_.size() &&
            (text_[after] == ' ' || text_[after] == '\t' || text_[after] == '\r'))
       ++after;
-    return after >= text_.size() ||
-           std::string_view(",:}]\n").find(text_[after]) != std::string_view::npos;
+    if (after >= text_.size()) return true;
+    const std::string_view rest = text_.substr(after);
+    if (after > begin && (rest.starts_with("//") || rest.starts_with("/*"))) return true;
+    return std::string_view(",:}]\n").find(rest.front()) != std::string_view::npos;
   }
 
   std::string read_string(const QuotePair& quote) {
@@ -223,8 +231,11 @@ class LenientReader {
 
   Value read_bare() {
     const std::size_t begin = at_;
+    const auto comments = [&] {  // the "//" of a URL does not
+      return starts_with("//") && at_ > begin && is_space(text_[at_ - 1]);
+    };
     while (!at_end() && std::string_view(",}]\n").find(peek()) == std::string_view::npos &&
-           !starts_with("//"))
+           !comments())
       ++at_;
     const std::string_view word = trim(text_.substr(begin, at_ - begin));
     const std::string lower = to_lower(word);
@@ -277,6 +288,54 @@ std::size_t find_open(std::string_view text, JsonShape shape, std::size_t from) 
   return std::string_view::npos;
 }
 
+// A bracket that goes on as JSON does: a value begins there, however flawed it is.
+bool opens_json(std::string_view text, std::size_t open) {
+  const std::string_view rest = trim(text.substr(open + 1));
+  if (rest.empty()) return false;
+  for (const QuotePair& quote : kQuotes) {
+    if (rest.starts_with(quote.open)) return true;
+  }
+  if (text[open] == '[') {  // "[[ ## name ## ]]" is a mark of the chat format
+    return rest.front() == '{' || (rest.front() == '[' && !trim(rest.substr(1)).starts_with('#'));
+  }
+  const std::size_t end =
+      rest.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+  return end != std::string_view::npos && end > 0 && rest[end] == ':';
+}
+
+// What a text holds: the first well-formed value, else where to read leniently.
+struct JsonSearch {
+  std::optional<Value> value;
+  std::size_t open = std::string_view::npos;
+};
+
+// Of the first few brackets, one that opens well-formed JSON is the one meant, but none inside a
+// flawed value; the number is bounded so that a reply of brackets only stays cheap.
+JsonSearch search_json(std::string_view text, JsonShape shape) {
+  constexpr int kTries = 8;
+  JsonSearch search;
+  search.open = find_open(text, shape, 0);
+  std::size_t at = search.open;
+  bool flawed = false;
+  for (int i = 0; i < kTries && at != std::string_view::npos; ++i) {
+    const std::size_t end = balanced_end(text, at);
+    if (end != std::string_view::npos) {
+      if (Result<Value> strict = Value::parse_json(text.substr(at, end - at))) {
+        search.value = std::move(*strict);
+        return search;
+      }
+    }
+    if (opens_json(text, at)) {
+      if (!flawed) search.open = at;
+      flawed = true;
+      if (end == std::string_view::npos || text[at] == '[') return search;
+      shape = JsonShape::object;  // a sketch of the layout may stand before the object itself
+    }
+    at = find_open(text, shape, end == std::string_view::npos ? at + 1 : end);
+  }
+  return search;
+}
+
 }  // namespace
 
 std::string_view without_fence(std::string_view text) {
@@ -298,14 +357,28 @@ std::optional<Value> read_number(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
   if (text.empty()) return std::nullopt;
   std::string plain;
-  plain.reserve(text.size());
+  plain.reserve(text.size() + 1);
+  constexpr std::string_view kMinus = "\xE2\x88\x92";  // U+2212, the minus of print
+  if (text.starts_with(kMinus)) {
+    plain.push_back('-');
+    text.remove_prefix(kMinus.size());
+  }
+  const auto digit = [&](std::size_t at) {
+    return at < text.size() && text[at] >= '0' && text[at] <= '9';
+  };
+  // Thousands stand in groups only after one to three digits: "0,125" is no whole number.
+  const std::size_t start = text.starts_with('-') ? 1U : 0U;
+  std::size_t group = start;
+  while (digit(group)) ++group;
+  if (group == start || group - start > 3 || text[start] == '0') group = std::string_view::npos;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto digit = [&](std::size_t at) {
-      return at < text.size() && text[at] >= '0' && text[at] <= '9';
-    };
-    const bool groups = (text[i] == ',' || text[i] == '_') && i > 0 && digit(i - 1) &&
-                        digit(i + 1) && digit(i + 2) && digit(i + 3) && !digit(i + 4);
-    if (!groups) plain.push_back(text[i]);
+    const bool groups = i == group && (text[i] == ',' || text[i] == '_') && digit(i + 1) &&
+                        digit(i + 2) && digit(i + 3) && !digit(i + 4);
+    if (groups) {
+      group = i + 4;
+    } else {
+      plain.push_back(text[i]);
+    }
   }
   const char* const end = plain.data() + plain.size();
   std::int64_t integer = 0;
@@ -334,21 +407,16 @@ Result<Value> repair_json(std::string_view raw, JsonShape shape) {
   const bool fence_first =
       whole.find("```") < find_open(whole, shape, 0);  // else the fence is inside a string
   const std::string_view inner = fence_first ? fenced : whole;
-  // Of the first few brackets, one that opens well-formed JSON is the one meant; the number is
-  // bounded so that a reply of brackets only stays cheap.
-  for (const std::string_view text : {inner, whole}) {
-    constexpr int kTries = 8;
-    std::size_t at = find_open(text, shape, 0);
-    for (int i = 0; i < kTries && at != std::string_view::npos; ++i) {
-      if (const std::size_t end = balanced_end(text, at); end != std::string_view::npos) {
-        Result<Value> strict = Value::parse_json(text.substr(at, end - at));
-        if (strict && fits(*strict)) return strict;
-      }
-      at = find_open(text, shape, at + 1);
-    }
-    if (const std::size_t open = find_open(text, shape, 0); open != std::string_view::npos) {
-      return LenientReader(text.substr(open)).read();
-    }
+  // Well-formed JSON of either text comes first: a fence may be cut at one inside a string.
+  JsonSearch in_fence = search_json(inner, shape);
+  if (in_fence.value) return std::move(*in_fence.value);
+  JsonSearch in_whole = fence_first ? search_json(whole, shape) : JsonSearch{};
+  if (in_whole.value) return std::move(*in_whole.value);
+  if (in_fence.open != std::string_view::npos) {
+    return LenientReader(inner.substr(in_fence.open)).read();
+  }
+  if (in_whole.open != std::string_view::npos) {
+    return LenientReader(whole.substr(in_whole.open)).read();
   }
   if (shape != JsonShape::any) {
     return bad_reply({}, std::string("no JSON ") +

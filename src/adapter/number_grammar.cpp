@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -115,21 +116,22 @@ struct Range {
   bool has_negative() const { return negative_low <= negative_high; }
 };
 
-// `scale` units make 1; bounds are rounded inwards to whole units.
-std::optional<Range> range_of(const Limits& limits, Number scale) {
-  const double unit = static_cast<double>(scale);
+// A bound in units, which count up to `size`: a decimal one such as 0.1 is no whole number of units
+// only through rounding of the product.
+double rounded_inward(double scaled, double size, bool up) {
+  const double nearest = std::round(scaled);
+  if (std::abs(scaled - nearest) < 1e-9 * std::max(1.0, size)) return nearest;
+  return up ? std::ceil(scaled) : std::floor(scaled);
+}
+
+// Bounds are rounded inwards to whole numbers.
+std::optional<Range> range_of(const Limits& limits) {
   const double largest = static_cast<double>(kLargest);
-  // A decimal bound such as 0.1 is no whole number of units only through rounding of the product.
   const auto inward = [&](double bound, bool up) {
-    const double scaled = bound * unit;
-    const double nearest = std::round(scaled);
-    if (std::abs(scaled - nearest) < 1e-9 * std::max(1.0, std::abs(scaled))) return nearest;
-    return up ? std::ceil(scaled) : std::floor(scaled);
+    return std::clamp(rounded_inward(bound, std::abs(bound), up), -largest, largest);
   };
-  const double low =
-      limits.min ? std::clamp(inward(*limits.min, true), -largest, largest) : -largest;
-  const double high =
-      limits.max ? std::clamp(inward(*limits.max, false), -largest, largest) : largest;
+  const double low = limits.min ? inward(*limits.min, true) : -largest;
+  const double high = limits.max ? inward(*limits.max, false) : largest;
   if (!(low <= high)) return std::nullopt;
   Range range;
   if (high >= 0) {
@@ -140,6 +142,48 @@ std::optional<Range> range_of(const Limits& limits, Number scale) {
     range.negative_low = high < 0 ? static_cast<Number>(-high) : 1;
     range.negative_high = static_cast<Number>(-low);
   }
+  return range;
+}
+
+// A magnitude with its fraction in units of 10^-kDecimals: the two in one number would overflow it.
+struct Magnitude {
+  Number whole = 0;
+  Number fraction = 0;
+  friend auto operator<=>(const Magnitude&, const Magnitude&) = default;
+};
+constexpr Magnitude kLargestReal{kLargest, kUnit - 1};
+
+// Precondition: the bound is not negative.
+Magnitude magnitude_of(double bound, bool up) {
+  if (bound >= static_cast<double>(kLargest) + 1) return kLargestReal;
+  const double unit = static_cast<double>(kUnit);
+  const double whole = std::floor(bound);
+  const double fraction = rounded_inward((bound - whole) * unit, bound * unit, up);
+  const Magnitude out{static_cast<Number>(whole), static_cast<Number>(fraction)};
+  return out.fraction < kUnit ? out : std::min(Magnitude{out.whole + 1, 0}, kLargestReal);
+}
+
+// A Range of numbers with a fraction.
+struct RealRange {
+  Magnitude low{1, 0}, high{0, 0};
+  Magnitude negative_low{1, 0}, negative_high{0, 0};
+  bool has_positive() const { return low <= high; }
+  bool has_negative() const { return negative_low <= negative_high; }
+};
+
+// Bounds are rounded inwards to whole units.
+std::optional<RealRange> real_range_of(const Limits& limits) {
+  RealRange range;
+  if (!limits.max || *limits.max >= 0) {
+    range.low = magnitude_of(std::max(limits.min.value_or(0.0), 0.0), true);
+    range.high = limits.max ? magnitude_of(*limits.max, false) : kLargestReal;
+  }
+  if (!limits.min || *limits.min < 0) {
+    range.negative_low =
+        limits.max && *limits.max < 0 ? magnitude_of(-*limits.max, true) : Magnitude{0, 1};
+    range.negative_high = limits.min ? magnitude_of(-*limits.min, false) : kLargestReal;
+  }
+  if (!range.has_positive() && !range.has_negative()) return std::nullopt;
   return range;
 }
 
@@ -204,18 +248,18 @@ void bounded_fraction(Number whole, std::optional<Number> low, std::optional<Num
   out.push_back(joined(head, "\".\" (" + join(digits, " | ") + ")"));
 }
 
-// Magnitudes from low to high, in units of 10^-kDecimals.
-void real_range(Number low, Number high, const std::string& prefix, std::vector<std::string>& out) {
-  Number first = low / kUnit;
-  Number last = high / kUnit;
-  const Number low_fraction = low % kUnit;
-  const Number high_fraction = high % kUnit;
+// Magnitudes from low to high.
+void real_range(const Magnitude& low, const Magnitude& high, const std::string& prefix,
+                std::vector<std::string>& out) {
+  Number first = low.whole;
+  Number last = high.whole;
   if (first == last) {
-    bounded_fraction(first, low_fraction, high_fraction, prefix, out);
+    bounded_fraction(first, low.fraction, high.fraction, prefix, out);
     return;
   }
-  if (low_fraction != 0) bounded_fraction(first++, low_fraction, std::nullopt, prefix, out);
-  bounded_fraction(last--, std::nullopt, high_fraction, prefix, out);
+  if (low.fraction != 0) bounded_fraction(first++, low.fraction, std::nullopt, prefix, out);
+  if (high.fraction != kUnit - 1)
+    bounded_fraction(last--, std::nullopt, high.fraction, prefix, out);
   std::vector<std::string> wholes;
   if (first <= last) integer_range(first, last, {}, wholes);
   if (!wholes.empty()) {
@@ -227,7 +271,7 @@ void real_range(Number low, Number high, const std::string& prefix, std::vector<
 }  // namespace
 
 NumberPattern integer_pattern(const Limits& limits) {
-  const Range range = range_of(limits, 1).value_or(*range_of({}, 1));
+  const Range range = range_of(limits).value_or(*range_of({}));
   std::vector<std::string> parts;
   NumberPattern pattern;
   if (range.has_positive()) {
@@ -245,21 +289,19 @@ NumberPattern integer_pattern(const Limits& limits) {
 }
 
 NumberPattern real_pattern(const Limits& limits) {
-  const Range range = range_of(limits, kUnit).value_or(*range_of({}, kUnit));
+  const RealRange range = real_range_of(limits).value_or(*real_range_of({}));
   std::vector<std::string> parts;
   NumberPattern pattern;
   if (range.has_positive()) {
     real_range(range.low, range.high, {}, parts);
-    pattern.max_bytes =
-        longest_digits(range.high / kUnit) + 1 + static_cast<std::size_t>(kDecimals);
+    pattern.max_bytes = longest_digits(range.high.whole) + 1 + static_cast<std::size_t>(kDecimals);
   }
   if (range.has_negative()) {
     std::vector<std::string> negative;
     real_range(range.negative_low, range.negative_high, {}, negative);
     parts.push_back("\"-\" (" + join(negative, " | ") + ")");
-    pattern.max_bytes =
-        std::max(pattern.max_bytes, 2 + longest_digits(range.negative_high / kUnit) +
-                                        static_cast<std::size_t>(kDecimals));
+    pattern.max_bytes = std::max(pattern.max_bytes, 2 + longest_digits(range.negative_high.whole) +
+                                                        static_cast<std::size_t>(kDecimals));
   }
   pattern.expression = join(parts, " | ");
   return pattern;

@@ -17,8 +17,8 @@ struct NumberPattern {
 // is open.
 NumberPattern integer_pattern(const Limits& limits);
 
-// Decimals within the limits with at most 6 digits after the point; a bound with more digits is
-// kept to 6, inwards.
+// Decimals within the limits with at most 6 digits after the point and, where a bound is open, 15
+// before it; a bound with more digits after it is kept to 6, inwards.
 NumberPattern real_pattern(const Limits& limits);
 
 }  // namespace hone::internal

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "hone/base/text.hpp"
@@ -256,7 +257,7 @@ class Parser {
     });
     double number = 0;
     const auto [end, error] = std::from_chars(first, stop, number);
-    if (error != std::errc{}) return std::nullopt;
+    if (error != std::errc{} || !std::isfinite(number)) return std::nullopt;
     at_ += static_cast<std::size_t>(end - first);
     return number;
   }
@@ -277,10 +278,19 @@ class Parser {
   }
 
   Limits length_limits() {
+    constexpr double kExact = 9007199254740992.0;  // 2^53: beyond it doubles skip integers
+    skip_space();
+    const std::size_t start = at_;
     const Limits numbers = number_limits();
+    for (const std::optional<double>& length : {numbers.min, numbers.max}) {
+      if (length && (*length < 0 || *length != std::floor(*length) || *length >= kExact)) {
+        reject(start, "a length must be a whole number from 0, below 2^53");
+      }
+    }
     Limits limits;
-    if (numbers.min) limits.min_length = static_cast<std::size_t>(std::max(0.0, *numbers.min));
-    if (numbers.max) limits.max_length = static_cast<std::size_t>(std::max(0.0, *numbers.max));
+    if (failed_) return limits;
+    if (numbers.min) limits.min_length = static_cast<std::size_t>(*numbers.min);
+    if (numbers.max) limits.max_length = static_cast<std::size_t>(*numbers.max);
     return limits;
   }
 

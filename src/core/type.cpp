@@ -1,6 +1,7 @@
 #include "hone/core/type.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "hone/base/text.hpp"
@@ -77,6 +78,7 @@ void collect_faults(const Type& type, const Value& value, const std::string& whe
     }
   };
   const auto check_range = [&](double number) {
+    if (!std::isfinite(number)) return fault(number_text(number) + " is not a finite number");
     const Limits& limits = type.limits();
     if (limits.min && number < *limits.min) {
       fault(number_text(number) + " is below the least allowed, " + number_text(*limits.min));

@@ -322,6 +322,8 @@ INSTANTIATE_TEST_SUITE_P(
                               " rain\nLabel: high\n\nText: another\nWhy: sun\nLabel: low", kGood},
                       Lenient{Format::completion, "- **why**: rain\n- **LABEL**: `high`", kGood},
                       Lenient{Format::completion, kGood, kGood},
+                      Lenient{Format::completion, "Why: **rain** falls\n**Label: ** high",
+                              R"({"why": "**rain** falls", "label": "high"})"},
                       Lenient{Format::completion, "Why: rain\nLabel: medium",
                               "label: 'medium' is not one of low, high\n"},
                       Lenient{Format::completion, "\nWhy: rain",
@@ -349,7 +351,29 @@ INSTANTIATE_TEST_SUITE_P(
         Lenient{Format::xml, kGood, kGood},
         Lenient{Format::xml, "<why>a &lt; b &amp; c < d</why><label>low</label>",
                 R"({"why": "a < b & c < d", "label": "low"})"},
+        Lenient{Format::xml,
+                "<why>I would put <label>low</label> but no</why>\n<label>high</label>",
+                R"({"why": "I would put <label>low</label> but no", "label": "high"})"},
+        Lenient{Format::xml, "<label>high</label>\n<why>rain</why>", kGood},
         Lenient{Format::xml, "<why>rain</why>", "label: missing; write it as <label>…</label>\n"}));
+
+TEST(PromptTemplate, XmlWithoutAClosingTagKeepsTheTagsOfAValue) {
+  const PromptTemplate prompt(signature_of("q -> answer"), Format::xml, {});
+  const auto answer = [&](std::string_view reply) {
+    return prompt.parse(reply).outputs.get("answer");
+  };
+  EXPECT_EQ(answer("<answer>Use <b>bold</b> text"), Value("Use <b>bold</b> text"));
+  EXPECT_EQ(answer("<answer>Use <b>bold</b>\n</ans"), Value("Use <b>bold</b>"));
+  EXPECT_EQ(answer("<output><answer>Yes</output>"), Value("Yes"));
+}
+
+TEST(PromptTemplate, XmlTellsNamesApartThatDifferInCase) {
+  const PromptTemplate prompt(signature_of("q -> Label, label"), Format::xml, {});
+  for (const char* reply :
+       {"<Label>a</Label>\n<label>b</label>", "<label>b</label>\n<Label>a</Label>"}) {
+    EXPECT_EQ(prompt.parse(reply).outputs.to_json(), R"({"Label": "a", "label": "b"})") << reply;
+  }
+}
 
 TEST(PromptTemplate, ASingleOutputNeedsNoMarks) {
   for (const Format format : kFormats) {

@@ -150,6 +150,24 @@ TEST(Grammars, RealRangesKeepBothBounds) {
   }
 }
 
+TEST(Grammars, RealRangesReachLargeNumbers) {
+  Rng rng(10);
+  Limits limits;
+  limits.min = 1e9;
+  limits.max = 7.8e9;
+  for (int round = 0; round < 2; ++round) {
+    const internal::NumberPattern pattern = internal::real_pattern(limits);
+    const testing::Gbnf grammar("root ::= " + pattern.expression + "\n");
+    for (int i = 0; i < 300; ++i) {
+      const std::string drawn = grammar.draw(rng);
+      ASSERT_LE(drawn.size(), pattern.max_bytes);
+      ASSERT_GE(std::stod(drawn), 1e9) << drawn;
+      ASSERT_LE(std::stod(drawn), limits.max.value_or(1e15)) << drawn;
+    }
+    limits.max.reset();
+  }
+}
+
 TEST(Grammars, OpenEndedValuesEndWithTheTerminator) {
   Rng rng(8);
   const internal::SlotGrammar number = internal::text_slot_grammar(parsed_type("int"), "\n");

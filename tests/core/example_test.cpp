@@ -56,6 +56,14 @@ TEST(ExampleJsonl, ReadsTextAsTheSignaturesTypes) {
             R"({"n": 12, "x": 0.5, "b": true, "l": [1, 2], "e": "7", "o": null})");
 }
 
+TEST(ExampleCsv, WordsForNoNumberAreAFault) {
+  for (const char* word : {"nan", "inf", "-infinity"}) {
+    const Error fault = fault_of(("text,share\nx," + std::string(word) + "\n").c_str(),
+                                 DataFormat::csv, typed("text -> share: float"));
+    EXPECT_NE(fault.text().find("expected float"), std::string::npos) << fault.text();
+  }
+}
+
 TEST(ExampleJsonl, LimitStopsBeforeLaterFaults) {
   LoadOptions options;
   options.limit = 1;

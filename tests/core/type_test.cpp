@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "hone/core/signature.hpp"
 
 namespace hone {
@@ -48,6 +50,13 @@ TEST(TypeCheck, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(fault_of("{a: {b: int}}", Value::object({{"a", Value::object({})}})), "x.a.b: missing");
   EXPECT_EQ(fault_of("list[{a: int}]", Value::list({Value::object({{"a", "1"}})})),
             "x[0].a: expected int, got str \"1\"");
+}
+
+TEST(TypeCheck, RefusesNumbersThatAreNotFinite) {
+  EXPECT_EQ(fault_of("float(0..1)", std::numeric_limits<double>::quiet_NaN()),
+            "x: nan is not a finite number");
+  EXPECT_EQ(fault_of("float", std::numeric_limits<double>::infinity()),
+            "x: inf is not a finite number");
 }
 
 TEST(TypeCheck, ReportsEveryFault) {

@@ -49,14 +49,18 @@ struct LabelledLine {
 };
 std::optional<LabelledLine> split_line(std::string_view line) {
   line = trim(line);
+  const std::string_view all = line;
   while (!line.empty() && std::string_view("*#->").find(line.front()) != std::string_view::npos) {
     line = trim(line.substr(1));
   }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
   LabelledLine out{trim(line.substr(0, colon)), trim(line.substr(colon + 1))};
+  // Only emphasis that opened before the label ends behind the colon.
+  const std::string_view marks = all.substr(0, all.size() - line.size());
+  const bool open = marks.find("**") != std::string_view::npos && !out.label.ends_with('*');
   while (out.label.ends_with('*')) out.label = trim(out.label.substr(0, out.label.size() - 1));
-  if (out.rest.starts_with("**")) out.rest = trim(out.rest.substr(2));
+  if (open && out.rest.starts_with("**")) out.rest = trim(out.rest.substr(2));
   return out;
 }
 

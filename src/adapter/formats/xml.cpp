@@ -34,13 +34,25 @@ std::string element(const Field& field, const Value& value) {
          field.name + ">";
 }
 
-std::size_t find_tag(const std::string& lower_text, std::string_view open, const std::string& name,
+std::size_t find_tag(std::string_view text, std::string_view open, const std::string& name,
                      std::size_t from) {
   const std::string tag = std::string(open) + name;
-  for (std::size_t at = lower_text.find(tag, from); at != std::string::npos;
-       at = lower_text.find(tag, at + 1)) {
-    const std::size_t after = lower_text.find_first_not_of(" \t", at + tag.size());
-    if (after != std::string::npos && lower_text[after] == '>') return at;
+  for (std::size_t at = text.find(tag, from); at != std::string::npos;
+       at = text.find(tag, at + 1)) {
+    const std::size_t after = text.find_first_not_of(" \t", at + tag.size());
+    if (after != std::string::npos && text[after] == '>') return at;
+  }
+  return std::string::npos;
+}
+
+// Where a field's element begins: after the fields before it if it is there, else anywhere; names
+// may differ in case alone, so the one written alike comes first.
+std::size_t find_element(std::string_view reply, std::string_view lower, const std::string& name,
+                         std::size_t from) {
+  for (const std::size_t begin : {from, std::size_t{0}}) {
+    std::size_t at = find_tag(reply, "<", name, begin);
+    if (at == std::string::npos) at = find_tag(lower, "<", to_lower(name), begin);
+    if (at != std::string::npos) return at;
   }
   return std::string::npos;
 }
@@ -103,13 +115,13 @@ class XmlLayout final : public Layout {
     const auto& fields = signature().outputs();
     std::vector<RawOutput> outputs(fields.size());
     const std::string lower = to_lower(reply);
+    std::size_t end = 0;  // of the field before: a value may name the tag of a later one
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      const std::string name = to_lower(fields[i].name);
-      const std::size_t open = find_tag(lower, "<", name, 0);
+      const std::size_t open = find_element(reply, lower, fields[i].name, end);
       if (open == std::string::npos) continue;
       const std::size_t begin = lower.find('>', open) + 1;
-      const std::string_view content =
-          reply.substr(begin, content_end(reply, lower, fields[i], begin) - begin);
+      end = content_end(reply, lower, fields[i], begin);
+      const std::string_view content = reply.substr(begin, end - begin);
       const bool json = holds_json(fields[i].type);
       outputs[i].text = json ? std::string(trim(content)) : unescape_xml(trim(content));
     }
@@ -141,8 +153,19 @@ class XmlLayout final : public Layout {
     for (const Field& other : signature().outputs()) {
       end = std::min(end, find_tag(lower, "<", to_lower(other.name), begin));
     }
+    const std::string_view rest = trim(std::string_view(lower).substr(begin, end - begin));
+    if (rest.empty()) return end;
+    end = static_cast<std::size_t>(rest.data() - lower.data()) + rest.size();
     // A tag cut short by a stop string or a token limit is not part of the value.
-    return std::min(end, lower.find("</", begin));
+    const std::string tag = "</" + name + ">";
+    for (std::size_t length = std::min(tag.size() - 1, rest.size()); length > 0; --length) {
+      if (rest.ends_with(std::string_view(tag).substr(0, length))) return end - length;
+    }
+    // Nor is a last closing tag of what the value did not open.
+    const std::size_t close = rest.rfind("</");
+    if (close == std::string_view::npos || rest.find('>', close) != rest.size() - 1) return end;
+    const std::string other(rest.substr(close + 2, rest.size() - close - 3));
+    return rest.find("<" + other) == std::string_view::npos ? end - (rest.size() - close) : end;
   }
 
   std::string system_text() const {
