@@ -70,16 +70,15 @@ void add_demos(const Program& student, const Example& example, const Rollout& ro
     const Signature& signature = predictor.effective_signature();
     std::vector<Value> own;  // calls of the predictor of the same path
     for (const TraceStep& step : rollout.trace.steps) {
-      if (step.path != predictor.path() || step.outputs.is_null()) continue;
-      Value object = step.inputs;
-      for (const auto& [name, value] : step.outputs.as_object()) object = object.with(name, value);
-      const Value demo = pick_fields(signature, object);
-      if (has_input_and_output(signature, demo)) own.push_back(demo);
+      if (std::optional<Value> demo = demo_of_step(predictor, step))
+        own.push_back(*std::move(demo));
     }
     if (own.empty()) {
       // Another structure: everything the run knew, by name.
       Value object = example.inputs(signature);
       for (const TraceStep& step : rollout.trace.steps) {
+        // What a metric asked, and was told, is not the program's work.
+        if (step.path.starts_with("metric.")) continue;
         for (const Value* part : {&step.inputs, &step.outputs}) {
           if (!part->is_object()) continue;
           for (const auto& [name, value] : part->as_object()) object = object.with(name, value);
@@ -260,16 +259,37 @@ DemoSets demos_of_run(const Program& student, const Example& example, const Roll
   return sets;
 }
 
-DemoSets fit_context(DemoSets sets, const LmInfo& model) {
-  if (model.context_tokens == 0) return sets;
+std::optional<Value> demo_of_step(const Predictor& predictor, const TraceStep& step) {
+  if (step.path != predictor.path() || !step.outputs.is_object()) return std::nullopt;
+  Value object = step.inputs;
+  for (const auto& [name, value] : step.outputs.as_object()) object = object.with(name, value);
+  Value demo = pick_fields(predictor.effective_signature(), object);
+  if (!has_input_and_output(predictor.effective_signature(), demo)) return std::nullopt;
+  return demo;
+}
+
+namespace {
+
+// How many of the first demos take no more than half of the model's context.
+std::size_t fitting(const std::vector<Value>& demos, const LmInfo& model) {
+  if (model.context_tokens == 0) return demos.size();
   const std::size_t most = model.context_tokens / 2 * kBytesPerToken;
-  for (auto& [path, demos] : sets) {
-    std::size_t bytes = 0;
-    std::size_t count = 0;
-    while (count < demos.size() && bytes + demos[count].to_json().size() <= most)
-      bytes += demos[count++].to_json().size();
-    demos.resize(count);
-  }
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < demos.size() && bytes + demos[count].to_json().size() <= most)
+    bytes += demos[count++].to_json().size();
+  return count;
+}
+
+}  // namespace
+
+bool fits_context(const std::vector<Value>& demos, const LmInfo& model) {
+  return fitting(demos, model) == demos.size();
+}
+
+DemoSets fit_context(DemoSets sets, const LmInfo& model) {
+  for (auto& [path, demos] : sets) demos.resize(fitting(demos, model));
+  std::erase_if(sets, [](const auto& entry) { return entry.second.empty(); });
   return sets;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,9 +73,15 @@ DemoSets numbered_bootstrap(Search& search, const std::vector<std::string>& path
 // calls of a predictor the last.
 DemoSets demos_of_run(const Program& student, const Example& example, const Rollout& rollout);
 
+// A step of the predictor's path as its demo: those of its fields that the step holds. None of
+// other steps, of one that failed, and of one that lacks inputs or outputs.
+std::optional<Value> demo_of_step(const Predictor& predictor, const TraceStep& step);
+
 // Without the last demos of sets that would take more than half of the model's context, so that a
-// task with long texts gets fewer demos instead of prompts that do not fit.
+// task with long texts gets fewer demos instead of prompts that do not fit; and without sets of
+// which nothing is left, so that no program's own demos are replaced by none.
 DemoSets fit_context(DemoSets sets, const LmInfo& model);
+bool fits_context(const std::vector<Value>& demos, const LmInfo& model);
 
 // Without the sets of predictors whose demos may not change.
 DemoSets keep_tunable(DemoSets sets, const std::vector<std::string>& paths);

@@ -408,11 +408,13 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
   }
 }
 
-// The examples of the run-off that the trial's demos do not show.
+// The examples of the run-off that the trial's demos do not show, those of the student among them.
 std::vector<const Example*> Search::State::strange_examples(const Trial& trial) const {
+  const Result<Program> program = trial.program.value_or(student).with(trial.candidate);
+  const Candidate values = program ? program->candidate() : trial.candidate;
   std::vector<const Example*> examples;
   for (const Example& example : task.train) {
-    if (!shows(trial.candidate, student.signature(), example)) examples.push_back(&example);
+    if (!shows(values, student.signature(), example)) examples.push_back(&example);
   }
   return examples;
 }

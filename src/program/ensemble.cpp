@@ -77,9 +77,13 @@ class Ensemble final : public Module {
       if (answer) {
         answers.push_back(*std::move(answer));
         weights.push_back(options_.weights[m]);
-      } else if (!failure) {
-        failure = answer.error();
+        continue;
       }
+      // A stop, a spent budget or a model out of reach says nothing of what the member would vote:
+      // a vote of those left would be another program's.
+      const ErrorKind kind = answer.error().kind;
+      if (kind == ErrorKind::stopped || kind == ErrorKind::temporary) throw_error(answer.error());
+      if (!failure) failure = answer.error();
     }
     if (answers.empty()) throw_error(*failure);
     if (options_.reducer) return options_.reducer(answers, weights);
@@ -149,6 +153,12 @@ class Ensemble final : public Module {
     return Value::object({{"ensemble", Value::object({{"reduce", options_.reduce},
                                                       {"weights", Value::numbers(options_.weights)},
                                                       {"programs", Value(std::move(programs))}})}});
+  }
+
+  // With a reducer, C++ gives the members and weights again too.
+  bool params_are_all() const override {
+    const auto are_all = [](const Program& one) { return one.module().params_are_all(); };
+    return options_.reducer && std::all_of(members_.begin(), members_.end(), are_all);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "hone/base/text.hpp"
@@ -13,6 +14,7 @@ namespace hone {
 namespace {
 
 constexpr std::string_view kCountPath = "neighbours.k";
+constexpr std::string_view kDemosEnd = ".demos";
 
 // What similarity looks at: the values of the inputs, in the signature's order.
 std::string search_text(const Signature& signature, const Value& inputs) {
@@ -26,6 +28,7 @@ std::string search_text(const Signature& signature, const Value& inputs) {
 // What does not change with k: shared by all copies.
 struct Pool {
   std::vector<KnownExample> examples;
+  std::set<std::string, std::less<>> paths;  // of the predictors that any example has a demo for
   std::unique_ptr<const Retriever> index;
   const DenseRetriever* dense = nullptr;  // the index, when it is one of points
 };
@@ -49,12 +52,14 @@ class NeighbourDemos final : public Module {
     std::reverse(near.begin(), near.end());
     Candidate demos;
     for (const Predictor& predictor : inner_.predictors()) {
+      const std::string& path = predictor.path();
+      if (!pool_->paths.contains(path)) continue;
       Value::List shown;
       for (const KnownExample* example : near) {
-        const auto demo = example->demos.find(predictor.path());
+        const auto demo = example->demos.find(path);
         if (demo != example->demos.end()) shown.push_back(demo->second);
       }
-      demos = demos.with(predictor.path() + ".demos", Value(std::move(shown)));
+      demos = demos.with(path + std::string(kDemosEnd), Value(std::move(shown)));
     }
     return inner_.with(demos).value().module().forward(call, inputs);
   }
@@ -100,6 +105,8 @@ class NeighbourDemos final : public Module {
     return Value::object({{"neighbours", Value::object(std::move(fields))}});
   }
 
+  bool params_are_all() const override { return false; }  // there is the pool
+
  private:
   // The k nearest, best first.
   std::vector<const KnownExample*> nearest(const Call& call, const Value& inputs) const {
@@ -127,10 +134,10 @@ class NeighbourDemos final : public Module {
             (given == nullptr ? std::string("none") : "'" + given->identity() + "'")));
   }
 
-  bool is_demos(const std::string& path) const {
-    const std::vector<Predictor> predictors = inner_.predictors();
-    return std::any_of(predictors.begin(), predictors.end(),
-                       [&](const Predictor& p) { return path == p.path() + ".demos"; });
+  // Of a predictor that gets its demos from the pool.
+  bool is_demos(std::string_view path) const {
+    return path.ends_with(kDemosEnd) &&
+           pool_->paths.contains(path.substr(0, path.size() - kDemosEnd.size()));
   }
 
   bool same_inputs(const Value& a, const Value& b) const {
@@ -183,6 +190,9 @@ Program with_pool(const Program& inner, std::vector<KnownExample> examples, std:
         std::make_unique<const KeywordRetriever>(search_texts(inner.signature(), examples));
   }
   pool.examples = std::move(examples);
+  for (const KnownExample& example : pool.examples) {
+    for (const auto& [path, demo] : example.demos) pool.paths.insert(path);
+  }
   return Program(std::make_shared<const NeighbourDemos>(
       inner, std::make_shared<const Pool>(std::move(pool)), k));
 }

@@ -67,6 +67,12 @@ Result<void> read_task(const StudyRecord& record, const std::string& where, Stud
   return {};
 }
 
+// Of two records of one trial the fuller: a run with less budget may have stopped it earlier.
+bool replaces(const StudyTrial& later, const StudyTrial& earlier) {
+  return later.origin != earlier.origin ||
+         std::pair(later.complete, later.examples) >= std::pair(earlier.complete, earlier.examples);
+}
+
 }  // namespace
 
 const StudyTrial* Study::find(std::size_t number) const {
@@ -101,7 +107,8 @@ Result<Study> read_study(const StudyLog& log) {
     } else if (record.kind == "trial") {
       Result<StudyTrial> trial = trial_from(body, where);
       if (!trial) return trial.error();
-      trials.insert_or_assign(trial->number, *trial);
+      const auto [known, is_new] = trials.try_emplace(trial->number, *trial);
+      if (!is_new && replaces(*trial, known->second)) known->second = *std::move(trial);
     } else if (record.kind == "run") {
       study.runs.push_back(
           {record.key, whole(body.get("started")), text(body.get("hone")), body.get("budget")});

@@ -58,6 +58,17 @@ TEST(Gepa, AChildThatIsNoBetterIsNotEvaluatedInFull) {
   EXPECT_EQ(done.trials.size(), 2U) << "the baseline and the seed only";
 }
 
+TEST(Gepa, LeavesEnoughToMeasureAChildInFull) {
+  const testing::PlantedTask planted = planted_task(24, 200);
+  const ScriptedLm lm(planted.script);
+  SearchOptions options;
+  options.budget.lm_calls = 435;  // one draft's proposal and gate, and two full measurements
+  const Optimized done =
+      optimize(planted.student, planted.task, lm, *make_optimizer("gepa").value(), options).value();
+  EXPECT_GT(done.best.mean, done.baseline.mean);
+  EXPECT_LE(lm.calls(), 435U);
+}
+
 TEST(Gepa, MergesTwoCandidatesThatChangedDifferentSteps) {
   const testing::PlantedTask planted = planted_pipeline();
   const Value one_round_each = Value::object({{"iterations", 2}, {"perfect_score", 1.0}});

@@ -1,9 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "hone/optimize/optimize.hpp"
 #include "hone/testing/planted_task.hpp"
 #include "hone/testing/scripted_lm.hpp"
+
+#include "optimize/planted_pipeline.hpp"
 
 namespace hone {
 namespace {
@@ -47,6 +51,20 @@ TEST(KnnFewShot, FindsNeighboursByEmbedding) {
   EXPECT_GT(done.best.mean, done.baseline.mean);
   EXPECT_EQ(done.program.embedder(), "last digits");
   EXPECT_EQ(optimized(&embedder, "bm25").value().program.embedder(), "");
+}
+
+TEST(KnnFewShot, TheTeacherLeavesEnoughToMeasureOneCount) {
+  // The data has no sizes: what the first step should say takes the teacher, at two calls a run.
+  const PlantedTask planted = testing::planted_pipeline();
+  const ScriptedLm lm(planted.script);
+  SearchOptions options;
+  options.budget.lm_calls = 130;
+  const Optimized done =
+      optimize(planted.student, planted.task, lm, *make_optimizer("knn_few_shot").value(), options)
+          .value();
+  EXPECT_TRUE(std::ranges::any_of(done.trials, [](const Trial& trial) {
+    return trial.complete && trial.origin.starts_with("nearest");
+  }));
 }
 
 TEST(KnnFewShot, SaysWhatIsMissing) {

@@ -110,6 +110,21 @@ TEST(Mipro, SpendsMinibatchesBeforeFullEvaluations) {
   EXPECT_DOUBLE_EQ(done.best.mean, 1.0);
 }
 
+TEST(Mipro, LeavesEnoughToMeasureWhatItFoundInFull) {
+  const testing::PlantedTask planted = planted_task(24, 200);
+  for (const std::int64_t calls : {450, 460}) {
+    const ScriptedLm lm(planted.script);
+    SearchOptions options;
+    options.budget.lm_calls = calls;
+    const Value settings = Value::object({{"trials", 20}, {"minibatch", 10}});
+    const Optimized done = optimize(planted.student, planted.task, lm,
+                                    *make_optimizer("mipro", settings).value(), options)
+                               .value();
+    EXPECT_GT(done.best.mean, done.baseline.mean) << calls;
+    EXPECT_LE(lm.calls(), static_cast<std::size_t>(calls));
+  }
+}
+
 TEST(InferRules, InducesFromDifferentDrawsAndAppendsToTheInstruction) {
   const ScriptedLm lm = run_planted("infer_rules");
   const std::vector<std::string> prompts = prompts_of(lm, "rules");
@@ -127,6 +142,23 @@ TEST(Simba, AdvisesFromABetterAndAWorseRun) {
   const std::vector<std::string> prompts = prompts_of(run_planted("simba"), "advice");
   ASSERT_FALSE(prompts.empty());
   EXPECT_THAT(prompts, Contains(AllOf(HasSubstr("Better Run: "), HasSubstr("Worse Run: "))));
+}
+
+TEST(Simba, NeverMeetsAnExampleThatItsDemosShow) {
+  const ScriptedLm lm = run_planted("simba");
+  std::size_t that_show = 0;
+  for (const LmRequest& request : lm.requests()) {
+    const bool asks_for_text = std::ranges::any_of(request.reply->parts, [](const ReplyPart& part) {
+      return std::holds_alternative<TextSlot>(part);
+    });
+    if (asks_for_text) continue;
+    const std::string prompt = request.prompt.dump();
+    const std::size_t asked = prompt.rfind("Number: ");
+    const std::string line = prompt.substr(asked, prompt.find('\n', asked) + 1 - asked);
+    that_show += prompt.find("Number: ") == asked ? 0U : 1U;
+    EXPECT_EQ(prompt.find(line), asked) << prompt;
+  }
+  EXPECT_GT(that_show, 0U);
 }
 
 TEST(Proposers, AskTheProposersModelWhenThereIsOne) {

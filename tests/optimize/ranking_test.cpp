@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -190,6 +191,36 @@ TEST(DemoSets, FitTheModelsContext) {
   EXPECT_EQ(fit_context({{"predict", demos}}, model).at("predict").size(), 8U);
   model.context_tokens = 800;  // half of it is about 1,200 bytes
   EXPECT_EQ(fit_context({{"predict", demos}}, model).at("predict").size(), 3U);
+  model.context_tokens = 100;
+  EXPECT_TRUE(fit_context({{"predict", demos}}, model).empty()) << "the student keeps its own";
+}
+
+TEST(DemoSets, AStepIsShownByItsOwnFieldsAlone) {
+  const Predictor predictor = weather_program().predictors().front();
+  TraceStep step;
+  step.path = predictor.path();
+  step.inputs = Value::object({{"place", "Oslo"}, {"noted", "in passing"}});
+  EXPECT_FALSE(demo_of_step(predictor, step)) << "it failed";
+  step.outputs = Value::object({{"sky", "clear"}});
+  const std::optional<Value> demo = demo_of_step(predictor, step);
+  ASSERT_TRUE(demo);
+  EXPECT_EQ(*demo, Value::object({{"place", "Oslo"}, {"sky", "clear"}}));
+  step.path = "another";
+  EXPECT_FALSE(demo_of_step(predictor, step));
+}
+
+TEST(DemoSets, WhatAMetricAskedIsNoDemo) {
+  const Program student = weather_program();
+  const Example example(Value::object({{"place", "Oslo"}}));
+  TraceStep step;
+  step.path = "steps.guess";
+  step.inputs = example.fields();
+  step.outputs = Value::object({{"sky", "clear"}});
+  Rollout rollout;
+  rollout.trace.steps = {step};
+  EXPECT_EQ(demos_of_run(student, example, rollout).at("predict").size(), 1U);
+  rollout.trace.steps.front().path = "metric.judge";
+  EXPECT_TRUE(demos_of_run(student, example, rollout).empty());
 }
 
 TEST(DemoSets, EveryThirdIsTheFirstHalfOfTheOneBefore) {

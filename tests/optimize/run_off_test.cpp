@@ -77,6 +77,24 @@ TEST(RunOff, SeesThroughTheBaselinesLuckOnValidationExamples) {
   EXPECT_EQ(pairs.first.size(), 2 * kExamples - 2U);
 }
 
+TEST(RunOff, TheStudentsOwnDemosCountAsShownToo) {
+  const ScriptedLm lm = lucky_without_demos();
+  const Program student =
+      plain_weather_program()
+          .with(Candidate().with("predict.demos", Value(Value::List{weather("learn3").fields()})))
+          .value();
+  const auto search = Search::make(student, {places("learn"), places("check"), exact_match("sky")},
+                                   lm, SearchOptions{})
+                          .value();
+  ASSERT_TRUE(search->evaluate_baseline());
+  ASSERT_TRUE(search->evaluate(two_demos(), "demos"));
+  search->run_off();
+  const Trial& baseline = search->trials().front();
+  ASSERT_EQ(baseline.further_scores.size(), static_cast<std::size_t>(kExamples));
+  for (std::size_t i = 0; i < kExamples; ++i)
+    EXPECT_EQ(baseline.further_scores[i].has_value(), i != 3) << i;
+}
+
 TEST(RunOff, AFallbacksLuckEndsNoRace) {
   // Without demos the model is right on every validation example, with two demos on half of them.
   Script script;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "hone/program/saved_program.hpp"
 #include "hone/testing/scripted_lm.hpp"
@@ -27,7 +28,9 @@ ScriptedLm obedient_lm() {
     const std::string text = request.prompt.dump();
     const std::size_t at = text.find("Say ") + 4;
     const std::string answer = text.substr(at, text.find('\n', at) - at);
-    if (answer == "nothing") return temporary("model", "is away");
+    if (answer == "nothing") return bad_reply("model", "has no answer");
+    if (answer == "later") return temporary("model", "is away");
+    if (answer == "no more") return stopped("budget", "is spent");
     return R"({"answer": )" + answer + "}";
   });
 }
@@ -64,7 +67,20 @@ TEST(Ensemble, AMemberThatFailsDoesNotVote) {
                        .value()
                        .run(call, Value::object({{"question", "what?"}}));
   ASSERT_FALSE(all);
-  EXPECT_THAT(all.error().text(), HasSubstr("is away"));
+  EXPECT_THAT(all.error().text(), HasSubstr("has no answer"));
+}
+
+TEST(Ensemble, AMemberThatWasNotReachedEndsTheRun) {
+  const ScriptedLm lm = obedient_lm();
+  for (const auto& [answer, kind] :
+       {std::pair("later", ErrorKind::temporary), std::pair("no more", ErrorKind::stopped)}) {
+    Call call(lm);
+    const auto fewer = ensemble({saying("\"Rome\""), saying(answer)})
+                           .value()
+                           .run(call, Value::object({{"question", "what?"}}));
+    ASSERT_FALSE(fewer) << answer;
+    EXPECT_EQ(fewer.error().kind, kind);
+  }
 }
 
 TEST(Ensemble, TellsItsMembersApartInTraceAndParameters) {

@@ -103,6 +103,28 @@ TEST(NeighbourDemos, TunesItsCountAndTheInnerProgramButNotItsDemos) {
   EXPECT_FALSE(program.with(Candidate().with("neighbours.k", 5)));
 }
 
+TEST(NeighbourDemos, LeavesStepsAloneThatThePoolHasNoDemosFor) {
+  PredictorOptions options;
+  options.format = Format::completion;
+  const Signature look = Signature::parse("ticket -> topic: enum(money, thing)").value();
+  const Signature route =
+      Signature::parse("ticket, topic: enum(money, thing) -> queue: enum(billing, technical)")
+          .value();
+  const Value lost = Value::object({{"ticket", "a lost parcel"}, {"topic", "thing"}});
+  const Program plain =
+      Program::pipeline({{"look", Predictor(look, options)}, {"route", Predictor(route, options)}})
+          .value();
+  const Program inner =
+      plain.with(Candidate().with("look.demos", Value(Value::List{lost}))).value();
+  KnownExample invoice;
+  invoice.inputs = Value::object({{"ticket", "the invoice is wrong"}});
+  invoice.demos.emplace("route", invoice.inputs.with("queue", "billing"));
+  const Program program = with_neighbour_demos(inner, {invoice}, 1).value();
+  EXPECT_THAT(prompt_for(program, "my invoice"), HasSubstr("a lost parcel"));
+  EXPECT_NE(program.candidate().find("look.demos"), nullptr);
+  EXPECT_EQ(program.candidate().find("route.demos"), nullptr);
+}
+
 TEST(NeighbourDemos, SavedAndLoadedItIsTheSame) {
   const Program program = with_neighbour_demos(ticket_program(), pool(), 2).value();
   const Program loaded = Program::from_json(program.to_json(), "file").value();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hone/base/file.hpp"
+#include "hone/store/study.hpp"
 
 namespace hone {
 namespace {
@@ -62,6 +63,24 @@ TEST(StudyLog, TwoConnectionsWriteEachEntryOnceConcurrently) {
     const std::jthread two([&] { write(*b); });
   }
   EXPECT_EQ(a->records("trial").value().size(), 50U);
+}
+
+TEST(Study, OfTwoRecordsOfATrialTheFullerIsRead) {
+  const auto record = [](const char* origin, std::size_t examples, bool complete) {
+    return Value::object({{"number", 1},
+                          {"origin", origin},
+                          {"examples", examples},
+                          {"complete", complete},
+                          {"candidate", Value::object()},
+                          {"scores", Value(Value::List{})}});
+  };
+  const auto log = make_memory_study_log();
+  EXPECT_TRUE(log->append("study", "identity", Value("a study")).value());
+  EXPECT_TRUE(log->append("trial", "1", record("bootstrap 1", 30, true)).value());
+  EXPECT_TRUE(log->append("trial", "2", record("bootstrap 1", 12, false)).value());
+  EXPECT_EQ(read_study(*log).value().trials.at(0).examples, 30U) << "not the last one";
+  EXPECT_TRUE(log->append("trial", "3", record("bootstrap 2", 5, false)).value());
+  EXPECT_EQ(read_study(*log).value().trials.at(0).origin, "bootstrap 2") << "another one";
 }
 
 TEST(StudyLog, ALockOfSomebodyElseIsAnErrorAndPasses) {

@@ -29,10 +29,11 @@ struct EnsembleOptions {
 };
 
 // Runs every member on the inputs and reduces their answers (Ensemble of DSPy). A member that fails
-// does not vote; when all fail the first failure is thrown. Members have the same fields; paths of
-// their predictors get "m1.", "m2." … in front, in parameters and traces alike. Costs the sum of
-// its members. bad_request: no members, other fields, weights that do not fit or are all 0, an
-// unknown reduction.
+// does not vote, but a stop, a spent budget or a model out of reach ends the run: that says nothing
+// of what the member would vote. When all fail the first failure is thrown. Members have the same
+// fields; paths of their predictors get "m1.", "m2." … in front, in parameters and traces alike.
+// Costs the sum of its members. bad_request: no members, other fields, weights that do not fit or
+// are all 0, an unknown reduction.
 Result<Program> ensemble(std::vector<Program> members, EnsembleOptions options = {});
 
 }  // namespace hone

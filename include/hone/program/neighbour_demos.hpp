@@ -28,10 +28,11 @@ struct KnownExample {
 // the run's input is embedded by the call's embedder, which has to be the same one. An example
 // with exactly the run's inputs is left out: it would give its answer away.
 //
-// Parameters: those of `inner` without its demos, and "neighbours.k" from 0 to the pool's size. The
-// program is saved with its pool. A run costs one ranking (the pool's words) and rendering the
-// demos anew, and shares no prompt beginning with other runs. bad_request for an empty pool and for
-// a demo of an unknown predictor or that does not fit it; else what the embedder failed with.
+// Parameters: those of `inner` without the demos of predictors that the pool has demos for (others
+// keep their own), and "neighbours.k" from 0 to the pool's size. The program is saved with its
+// pool. A run costs one ranking (the pool's words) and rendering the demos anew, and shares no
+// prompt beginning with other runs. bad_request for an empty pool and for a demo of an unknown
+// predictor or that does not fit it; else what the embedder failed with.
 Result<Program> with_neighbour_demos(const Program& inner, std::vector<KnownExample> pool,
                                      std::size_t k, const Embedder* embedder = nullptr,
                                      std::stop_token stop = {});

@@ -39,6 +39,9 @@ class Module {
   // Enough to build it again (Program::from_json), or null when only C++ can. Files it names are
   // given from `folder` where they lie below it, else (and without one) by absolute paths.
   virtual Value to_json(const std::filesystem::path& /*folder*/) const { return {}; }
+  // Where only C++ can build it again: whether that and its parameters' values give it back. False
+  // where an optimizer put more into it than those, which no file would then hold.
+  virtual bool params_are_all() const { return true; }
 };
 
 // One step of a pipeline: its inputs are taken by name from the program's inputs and earlier steps'

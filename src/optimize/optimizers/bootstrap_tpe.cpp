@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "hone/optimize/samplers/tpe.hpp"
 
@@ -62,7 +64,10 @@ class BootstrapTpe final : public Optimizer {
       while (points.size() < std::min(batch_, trials_ - tried)) {
         std::optional<Candidate> point = (*sampler)->ask();
         if (!point) break;
-        proposals.push_back({choice.candidate(*point), choice.origin(*point)});
+        Candidate candidate = choice.candidate(*point);
+        const bool is_student = candidate.empty();
+        proposals.push_back(
+            {std::move(candidate), choice.origin(*point), std::nullopt, is_student});
         points.push_back(*std::move(point));
       }
       if (points.empty()) break;

@@ -6,6 +6,7 @@
 #include "optimize/joint_choice.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/proposers/instruction.hpp"
+#include "optimize/ranking.hpp"
 
 namespace hone {
 namespace {
@@ -35,10 +36,10 @@ class Copro final : public Optimizer {
     Candidate best;
     Result<Trial> start = search.evaluate(best, "the instruction as it is");
     if (!start) return start.error();
-    Measures best_measures = start->measures;
+    Measures best_measures = comparable(search, *start);
     std::map<std::string, std::vector<Attempt>> attempts;
     for (const std::string& path : *paths)
-      attempts[path].push_back({instruction_of(search, best, path), start->mean});
+      attempts[path].push_back({instruction_of(search, best, path), best_measures.score});
 
     for (std::size_t round = 0; round < depth_; ++round) {
       for (const std::string& path : *paths) {
@@ -59,10 +60,11 @@ class Copro final : public Optimizer {
         if (trials->size() != proposals.size()) return {};
         for (std::size_t i = 0; i < trials->size(); ++i) {
           const Trial& trial = (*trials)[i];
-          if (told_score(search, trial)) attempts[path].push_back({proposed[i], trial.mean});
-          if (trial.complete && search.goals().is_better(trial.measures, best_measures)) {
+          const Measures measures = comparable(search, trial);
+          if (told_score(search, trial)) attempts[path].push_back({proposed[i], measures.score});
+          if (trial.complete && search.goals().is_better(measures, best_measures)) {
             best = proposals[i].candidate;
-            best_measures = trial.measures;
+            best_measures = measures;
           }
         }
       }
@@ -71,6 +73,13 @@ class Copro final : public Optimizer {
   }
 
  private:
+  // Which examples a trial has a score of must not make it better than another.
+  static Measures comparable(const Search& search, const Trial& trial) {
+    Measures measures = trial.measures;
+    measures.score = comparable_mean(trial, search.baseline());
+    return measures;
+  }
+
   std::vector<std::string> propose(Search& search, const Candidate& best, const std::string& path,
                                    const std::string& place, std::size_t round,
                                    const std::vector<Attempt>& attempts) const {

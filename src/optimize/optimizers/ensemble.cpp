@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,7 @@ class EnsembleOptimizer final : public Optimizer {
       std::vector<Program> programs;
       std::vector<double> weights;
       for (std::size_t i = 0; i < size; ++i) {
-        const Program& own = members[i]->program ? *members[i]->program : search.student();
-        programs.push_back(own.with(members[i]->candidate).value());
+        programs.push_back(program_of(search, *members[i]));
         weights.push_back(
             weighted_ ? std::max(1e-6, comparable_mean(*members[i], search.baseline())) : 1.0);
       }
@@ -68,7 +68,11 @@ class EnsembleOptimizer final : public Optimizer {
       if (!joined) return joined.error();
       proposals.push_back({Candidate(), "ensemble of " + std::to_string(size), *std::move(joined)});
     }
-    if (proposals.empty() || search.done()) {
+    if (search.done()) {
+      search.notice("nothing is left for an ensemble: " + search.stop_reason());
+      return {};
+    }
+    if (proposals.empty()) {
       search.notice("too few trials for an ensemble");
       return {};
     }
@@ -79,17 +83,29 @@ class EnsembleOptimizer final : public Optimizer {
   }
 
  private:
+  static Program program_of(const Search& search, const Trial& trial) {
+    const Program& base = trial.program ? *trial.program : search.student();
+    return base.with(trial.candidate).value();
+  }
+
+  // Equal for one program, however a candidate says it: what it leaves open is as in the student.
+  static Hash identity_of(const Search& search, const Trial& trial) {
+    Hasher hasher;
+    hasher.add(program_of(search, trial).candidate().hash());
+    if (trial.program)
+      hasher.add(trial.program->structure_hash()).add(trial.program->to_json().hash());
+    return hasher.finish();
+  }
+
   // Different programs. Those that a race stopped count too once they met a quarter of the
   // examples: a race leaves few to the end, and one that just fell behind is a better member than
   // the student.
   static std::vector<const Trial*> best_first(const Search& search) {
     std::vector<const Trial*> members;
+    std::set<Hash> known;
     for (const Trial& trial : search.trials()) {
-      const bool is_known = std::ranges::any_of(members, [&](const Trial* member) {
-        return !member->program && !trial.program &&
-               member->candidate.hash() == trial.candidate.hash();
-      });
-      if (!is_known && 4 * trial.examples >= search.val().size()) members.push_back(&trial);
+      if (4 * trial.examples < search.val().size()) continue;
+      if (known.insert(identity_of(search, trial)).second) members.push_back(&trial);
     }
     std::ranges::stable_sort(members, std::ranges::greater(), [&](const Trial* trial) {
       return comparable_mean(*trial, search.baseline());

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/paired_gate.hpp"
 #include "optimize/proposers/reflection.hpp"
+#include "optimize/ranking.hpp"
 
 namespace hone {
 namespace {
@@ -22,8 +24,8 @@ struct Member {
   Candidate candidate;
   std::vector<std::size_t> parents;
   std::vector<std::optional<double>> scores;  // by validation example
-  double mean = 0;
-  std::size_t next_part = 0;  // whose turn it is to be rewritten
+  double mean = 0;                            // comparable_mean()
+  std::size_t next_part = 0;                  // whose turn it is to be rewritten
 };
 
 // Best candidates of each validation example, those left out that others cover; how many examples
@@ -114,7 +116,7 @@ class Gepa final : public Optimizer {
     std::vector<Member> pool;
     const Result<Trial> seed = search.evaluate(Candidate(), "the instructions as they are");
     if (!seed) return seed.error();
-    pool.push_back({{}, {}, seed->scores, seed->mean, 0});
+    pool.push_back({{}, {}, seed->scores, comparable_mean(*seed, search.baseline()), 0});
     Rng rng = search.rng("gepa parents");
     Passes passes(search.train(), search.rng("gepa minibatches"));
     bool accepted = false;
@@ -126,7 +128,13 @@ class Gepa final : public Optimizer {
         accepted = false;
         continue;
       }
-      const Result<bool> grown = rewrite(search, *paths, pool, passes, rng, round, i);
+      const std::size_t count = affordable_rewrites(search, paths->size());
+      if (count == 0) {
+        search.notice("the budget reaches for " + std::to_string(i) + " of " +
+                      std::to_string(iterations_) + " rounds");
+        break;
+      }
+      const Result<bool> grown = rewrite(search, *paths, pool, passes, rng, round, i, count);
       if (!grown) return grown.error();
       accepted = *grown;
     }
@@ -142,18 +150,35 @@ class Gepa final : public Optimizer {
     Candidate child;
   };
 
+  // The rewrites of a round, `parallel` at most, that leave enough to measure a child in full:
+  // without that none can win. In calls, the gate's runs at most; the parent's runs that are
+  // reflected on are among them.
+  std::size_t affordable_rewrites(const Search& search, std::size_t parts) const {
+    const std::optional<double> left = search.calls_left();
+    const std::size_t steps = predictors_in_use(search.student()).size();
+    const std::size_t asked = all_parts_ ? parts : 1;
+    const auto cost = [&](std::size_t count) {
+      return static_cast<double>(count * (2 * steps * std::max(minibatch_, gate_) + asked) +
+                                 steps * search.val().size());
+    };
+    std::size_t count = parallel_;
+    while (left && count > 0 && *left < cost(count)) --count;
+    return count;
+  }
+
+  // `count` rewrites at most.
   Result<bool> rewrite(Search& search, const std::vector<std::string>& paths,
                        std::vector<Member>& pool, Passes& passes, Rng& rng,
-                       const std::string& round, std::size_t iteration) const {
+                       const std::string& round, std::size_t iteration, std::size_t count) const {
     const std::map<std::size_t, std::size_t> leads = pareto_leads(pool);
     std::vector<std::size_t> members;
     std::vector<double> weights;
-    for (const auto& [member, count] : leads) {
+    for (const auto& [member, led] : leads) {
       members.push_back(member);
-      weights.push_back(static_cast<double>(count));
+      weights.push_back(static_cast<double>(led));
     }
     std::vector<Draft> drafts;
-    for (std::size_t k = 0; k < std::max<std::size_t>(1, parallel_); ++k) {
+    for (std::size_t k = 0; k < count; ++k) {
       const std::size_t parent = members.empty() ? 0 : members[rng.weighted(weights)];
       Draft draft{parent, passes.next(std::max(minibatch_, gate_)), {}, pool[parent].candidate};
       if (all_parts_) {
@@ -187,7 +212,7 @@ class Gepa final : public Optimizer {
       pool.push_back({sources[k]->child,
                       {sources[k]->parent},
                       (*trials)[k].scores,
-                      (*trials)[k].mean,
+                      comparable_mean((*trials)[k], search.baseline()),
                       pool[sources[k]->parent].next_part});
     }
     return true;
@@ -307,7 +332,10 @@ class Gepa final : public Optimizer {
         return true;
       const Result<Trial> trial =
           search.evaluate(child, "merge of " + std::to_string(a) + " and " + std::to_string(b));
-      if (trial) pool.push_back({child, {a, b}, trial->scores, trial->mean, better.next_part});
+      if (trial) {
+        const double mean = comparable_mean(*trial, search.baseline());
+        pool.push_back({child, {a, b}, trial->scores, mean, better.next_part});
+      }
       return true;
     }
     return false;

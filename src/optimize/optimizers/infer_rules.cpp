@@ -42,8 +42,9 @@ class InferRules final : public Optimizer {
     if (with_demos_ && demo_paths) {
       search.phase("bootstrap");
       Rng rng = search.rng("infer_rules");
-      base = with_demos(
-          base, keep_tunable(bootstrap(search, search.train(), bootstrap_, rng), *demo_paths));
+      const DemoSets sets =
+          keep_tunable(bootstrap(search, search.train(), bootstrap_, rng), *demo_paths);
+      base = with_demos(base, fit_context(sets, search.model()));
     }
     search.phase("rules");
     std::vector<Question> questions;

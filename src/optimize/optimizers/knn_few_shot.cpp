@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -12,10 +13,13 @@
 namespace hone {
 namespace {
 
+// Runs of the teacher between two looks at a budget.
+constexpr std::size_t kTeacherBlock = 64;
+
 // KNNFewShot of DSPy: demos are the train examples most similar to each input. Here similarity is
 // by words (BM25) or by an embedding, the number of neighbours is chosen on the validation
 // examples, and where a step's fields are not in the data the teacher is run once over the train
-// examples, while optimizing, instead of again for every input.
+// examples that need it, while optimizing, instead of again for every input.
 class KnnFewShot final : public Optimizer {
  public:
   explicit KnnFewShot(OptionReader& options)
@@ -45,7 +49,9 @@ class KnnFewShot final : public Optimizer {
     if (!paths) return paths.error();
     const Embedder* embedder = is_by_embedding() ? search.options().embedder : nullptr;
     search.phase("pool");
-    std::vector<KnownExample> pool = make_pool(search, *paths);
+    bool is_cut = false;
+    std::vector<KnownExample> pool = make_pool(search, *paths, is_cut);
+    if (pool.empty() && (is_cut || search.done())) return {};
     if (pool.empty())
       return bad_request("knn_few_shot",
                          "no example has the fields of a demo and no run of the teacher succeeded");
@@ -72,7 +78,9 @@ class KnnFewShot final : public Optimizer {
 
   bool is_by_embedding() const { return by_ == "embedding"; }
 
-  std::vector<KnownExample> make_pool(Search& search, const std::vector<std::string>& paths) const {
+  // `is_cut`: whether the budget did not reach for all runs of the teacher.
+  std::vector<KnownExample> make_pool(Search& search, const std::vector<std::string>& paths,
+                                      bool& is_cut) const {
     const Signature& signature = search.student().signature();
     Examples examples;
     Rng rng = search.rng("knn_few_shot pool");
@@ -81,9 +89,10 @@ class KnnFewShot final : public Optimizer {
     for (const std::size_t i : chosen) examples.push_back(search.train()[i]);
 
     std::vector<KnownExample> pool;
-    bool any_missing = bootstrap_;
+    std::vector<std::size_t> missing;  // places of examples without one of their demos
     for (const Example& example : examples) {
       KnownExample known{example.inputs(signature), {}};
+      bool is_whole = !bootstrap_;
       for (const Predictor& predictor : search.student().predictors()) {
         if (std::find(paths.begin(), paths.end(), predictor.path()) == paths.end()) continue;
         Rng unused(0);
@@ -92,25 +101,50 @@ class KnnFewShot final : public Optimizer {
         if (!bootstrap_ && !demos.empty() && has_all_outputs(predictor, demos.front())) {
           known.demos.emplace(predictor.path(), demos.front());
         } else {
-          any_missing = true;
+          is_whole = false;
         }
       }
+      if (!is_whole) missing.push_back(pool.size());
       pool.push_back(std::move(known));
     }
-    if (any_missing && !search.done()) {
+    for (std::size_t start = 0; start < missing.size() && !search.done();) {
+      const std::size_t count = affordable_runs(search, missing.size() - start);
+      if (count == 0) {
+        is_cut = true;
+        search.notice("the budget reaches for " + std::to_string(start) + " of " +
+                      std::to_string(missing.size()) + " runs of the teacher");
+        break;
+      }
+      Examples block;
+      for (std::size_t i = start; i < start + count; ++i) block.push_back(examples[missing[i]]);
       RunOptions options;
       options.teacher_model = true;
-      const std::vector<Rollout> rollouts = search.run(search.teacher(), examples, options);
+      const std::vector<Rollout> rollouts = search.run(search.teacher(), block, options);
       for (std::size_t i = 0; i < rollouts.size(); ++i) {
         if (!rollouts[i].score || *rollouts[i].score < threshold_) continue;
-        DemoSets demos = demos_of_run(search.student(), examples[i], rollouts[i]);
+        DemoSets demos = demos_of_run(search.student(), block[i], rollouts[i]);
         for (auto& [path, found] : keep_tunable(std::move(demos), paths)) {
-          if (!found.empty()) pool[i].demos.try_emplace(path, found.front());
+          if (!found.empty()) pool[missing[start + i]].demos.try_emplace(path, found.front());
         }
       }
+      start += count;
     }
     std::erase_if(pool, [](const KnownExample& known) { return known.demos.empty(); });
     return pool;
+  }
+
+  // Of so many runs of the teacher, those at once that leave enough to measure one k.
+  static std::size_t affordable_runs(const Search& search, std::size_t wanted) {
+    const std::optional<double> left = search.calls_left();
+    if (!left) return wanted;
+    const auto calls_of = [](std::size_t runs, const Program& program) {
+      return static_cast<double>(runs *
+                                 std::max<std::size_t>(1, predictors_in_use(program).size()));
+    };
+    std::size_t count = std::min(wanted, kTeacherBlock);
+    const double trial = calls_of(search.val().size(), search.student());
+    while (count > 0 && *left < calls_of(count, search.teacher()) + trial) --count;
+    return count;
   }
 
   static bool has_all_outputs(const Predictor& predictor, const Value& demo) {

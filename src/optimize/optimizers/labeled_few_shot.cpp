@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "optimize/demo_sets.hpp"
 #include "optimize/domains.hpp"
@@ -27,6 +28,8 @@ class LabeledFewShot final : public Optimizer {
       Rng rng = search.rng("labeled_few_shot " + predictor.path());
       sets[predictor.path()] = draw_labeled(predictor, search.train(), count_, balanced_, rng);
     }
+    // Also without the sets of steps for which no example fits.
+    sets = fit_context(std::move(sets), search.model());
     const Result<Trial> trial = search.evaluate(with_demos(Candidate(), sets), "labelled demos");
     if (!trial) return trial.error();
     return {};

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <utility>
@@ -104,7 +105,9 @@ class Mipro final : public Optimizer {
       search.phase("trials");
       const std::size_t all = trials_ > 0 ? trials_ : default_trials(study);
       const std::size_t until = all * (round + 1) / rounds;
-      if (Result<void> tried = try_combinations(study, until); !tried) return tried.error();
+      const Result<bool> tried = try_combinations(study, until);
+      if (!tried) return tried.error();
+      if (!*tried) break;
     }
     return {};
   }
@@ -241,19 +244,34 @@ class Mipro final : public Optimizer {
         std::max(2.0 * static_cast<double>(study.choice.axes()) * std::log2(n), 1.5 * n));
   }
 
-  // The next validation examples of a shuffled pass over all of them.
+  // The next validation examples of a shuffled pass over all of them, each once.
   static std::vector<std::size_t> minibatch(Study& study, std::size_t size) {
     std::vector<std::size_t> places;
-    while (places.size() < size) {
+    std::set<std::size_t> taken;
+    while (places.size() < std::min(size, study.search.val().size())) {
       if (study.waiting.empty())
         study.waiting = study.rng.sample(study.search.val().size(), study.search.val().size());
-      places.push_back(study.waiting.back());
+      const std::size_t place = study.waiting.back();
       study.waiting.pop_back();
+      if (taken.insert(place).second) places.push_back(place);
     }
     return places;
   }
 
-  Result<void> try_combinations(Study& study, std::size_t until) const {
+  // Of so many combinations those whose minibatch leaves enough to measure one in full: without
+  // that none can win.
+  std::size_t affordable_group(const Search& search, std::size_t wanted) const {
+    const std::optional<double> left = search.calls_left();
+    const std::size_t each = predictors_in_use(search.student()).size();
+    const auto cost = [&](std::size_t count) {
+      return static_cast<double>(each * (count * minibatch_ + search.val().size()));
+    };
+    while (left && wanted > 0 && *left < cost(wanted)) --wanted;
+    return wanted;
+  }
+
+  // False when the budget reaches for no further combination.
+  Result<bool> try_combinations(Study& study, std::size_t until) const {
     Search& search = study.search;
     Result<std::unique_ptr<Sampler>> sampler =
         make_tpe_sampler(study.choice.space(), study.rng.next());
@@ -263,11 +281,19 @@ class Mipro final : public Optimizer {
     while (study.trials < until && !search.done()) {
       std::vector<Candidate> points;
       std::vector<Proposal> proposals;
-      const std::size_t wanted = std::min(full_every_, until - study.trials);
+      const std::size_t most = std::min(full_every_, until - study.trials);
+      const std::size_t wanted = is_full ? most : affordable_group(search, most);
+      if (wanted == 0) {
+        search.notice("the budget reaches for " + std::to_string(study.trials) +
+                      " combinations and for no further one");
+        if (Result<void> measured = measure_most_promising(study, **sampler); !measured)
+          return measured.error();
+        return false;
+      }
       while (points.size() < wanted) {
         std::optional<Candidate> point = (*sampler)->ask();
         if (!point) break;
-        proposals.push_back({study.choice.candidate(*point), study.choice.origin(*point)});
+        proposals.push_back(proposal_of(study, *point));
         points.push_back(*std::move(point));
       }
       if (points.empty()) break;
@@ -287,7 +313,14 @@ class Mipro final : public Optimizer {
           return measured.error();
       }
     }
-    return {};
+    return true;
+  }
+
+  // The program as it came is what is left when no new instruction and no demo set helps.
+  static Proposal proposal_of(const Study& study, const Candidate& point) {
+    Candidate candidate = study.choice.candidate(point);
+    const bool is_student = candidate.empty();
+    return {std::move(candidate), study.choice.origin(point), std::nullopt, is_student};
   }
 
   // `places` of a minibatch; none of a trial on all examples.
@@ -301,7 +334,7 @@ class Mipro final : public Optimizer {
     if (!score) return;
     study.told.emplace_back(point, *score);
     tried.told.add(*score);
-    tried.scores.add(trial.mean);
+    tried.scores.add(study.search.goals().is_score() ? *score : trial.mean);
   }
 
   Result<void> measure_most_promising(Study& study, Sampler& sampler) const {
@@ -312,10 +345,10 @@ class Mipro final : public Optimizer {
     }
     if (!best || study.search.done()) return {};
     const Candidate point = best->point;
-    const Result<Trial> trial =
-        study.search.evaluate(study.choice.candidate(point), study.choice.origin(point));
-    if (!trial) return trial.error();
-    note(study, sampler, point, *trial, {});
+    const std::vector<Proposal> proposals = {proposal_of(study, point)};
+    const Result<std::vector<Trial>> trials = study.search.evaluate(proposals);
+    if (!trials) return trials.error();
+    if (!trials->empty()) note(study, sampler, point, trials->front(), {});
     return {};
   }
 

@@ -14,6 +14,7 @@
 #include "optimize/joint_choice.hpp"
 #include "optimize/optimizers/optimizers.hpp"
 #include "optimize/proposers/reflection.hpp"
+#include "optimize/ranking.hpp"
 
 namespace hone {
 namespace {
@@ -151,27 +152,33 @@ class Simba final : public Optimizer {
   std::vector<Bucket> explore(Search& search, const std::vector<Member>& pool,
                               const Examples& batch, std::size_t step, Rng& rng) const {
     std::map<std::size_t, Program> programs;
+    std::map<std::size_t, Candidate> values;  // all of the programs' own
     std::vector<RolloutTask> tasks;
+    std::vector<std::size_t> places;  // by task: its example's
     const std::size_t runs = candidates_;
     for (std::size_t r = 0; r < runs; ++r) {
-      for (const Example& example : batch) {
+      for (std::size_t place = 0; place < batch.size(); ++place) {
         const std::size_t picked = pick(pool, rng);
         auto program = programs.find(picked);
         if (program == programs.end()) {
           program =
               programs.emplace(picked, search.student().with(pool[picked].candidate).value()).first;
+          values.emplace(picked, program->second.candidate());
         }
-        RolloutTask task{&program->second, &example, step * runs + r, std::nullopt};
+        // Who shows the example as a demo copies its answer: that run would teach nothing.
+        if (shows(values.at(picked), search.student().signature(), batch[place])) continue;
+        RolloutTask task{&program->second, &batch[place], step * runs + r, std::nullopt};
         // The first run of each example is the program's own; the others explore.
         if (r > 0) task.temperature = temperature_;
         tasks.push_back(task);
+        places.push_back(place);
       }
     }
     std::vector<Rollout> rollouts = search.run(tasks);
     std::vector<Bucket> buckets(batch.size());
     for (std::size_t i = 0; i < rollouts.size(); ++i) {
-      Bucket& bucket = buckets[i % batch.size()];
-      bucket.example = i % batch.size();
+      Bucket& bucket = buckets[places[i]];
+      bucket.example = places[i];
       if (rollouts[i].score) bucket.runs.push_back(std::move(rollouts[i]));
     }
     std::erase_if(buckets, [](const Bucket& bucket) { return bucket.runs.empty(); });
@@ -279,21 +286,52 @@ class Simba final : public Optimizer {
                                     const std::vector<std::string>& paths) const {
     Candidate out = candidate;
     bool any = false;
-    for (const std::string& path : paths) {
-      const TraceStep* last = nullptr;
+    for (const Predictor& predictor : search.student().predictors()) {
+      const std::string& path = predictor.path();
+      if (std::find(paths.begin(), paths.end(), path) == paths.end()) continue;
+      std::optional<Value> last;
       for (const TraceStep& step : bucket.runs.front().trace.steps) {
-        if (step.path == path && step.outputs.is_object()) last = &step;
+        if (std::optional<Value> demo = demo_of_step(predictor, step)) last = std::move(demo);
       }
       if (!last) continue;
-      Value demo = last->inputs;
-      for (const auto& [name, value] : last->outputs.as_object()) demo = demo.with(name, value);
       std::vector<Value> demos = demos_of(search, out, path);
-      if (std::find(demos.begin(), demos.end(), demo) != demos.end()) continue;
-      demos.push_back(std::move(demo));
+      if (std::find(demos.begin(), demos.end(), *last) != demos.end()) continue;
+      demos.push_back(*std::move(last));
+      // The new one stays: of long texts the oldest make room for it.
+      while (demos.size() > 1 && !fits_context(demos, search.model())) demos.erase(demos.begin());
+      if (!fits_context(demos, search.model())) continue;
       out = out.with(path + ".demos", Value(Value::List(demos)));
       any = true;
     }
     return any ? std::optional(out) : std::nullopt;
+  }
+
+  // On which places of the batch each program is scored. A demo gives its example's answer away, so
+  // that all are compared on the examples that none of them shows; where these are less than half,
+  // each on those that it does not show itself, and on all where it shows them all.
+  static std::vector<std::vector<std::size_t>> strange_places(const Search& search,
+                                                              const std::vector<Program>& programs,
+                                                              const Examples& batch) {
+    std::vector<std::vector<std::size_t>> own(programs.size());
+    std::vector<std::size_t> strangers(batch.size());  // by place: programs that do not show it
+    for (std::size_t p = 0; p < programs.size(); ++p) {
+      const Candidate values = programs[p].candidate();
+      for (std::size_t place = 0; place < batch.size(); ++place) {
+        if (shows(values, search.student().signature(), batch[place])) continue;
+        own[p].push_back(place);
+        ++strangers[place];
+      }
+    }
+    std::vector<std::size_t> all(batch.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    std::vector<std::size_t> common = all;
+    std::erase_if(common, [&](std::size_t place) { return strangers[place] < programs.size(); });
+    if (2 * common.size() >= batch.size())
+      return std::vector<std::vector<std::size_t>>(programs.size(), common);
+    for (std::vector<std::size_t>& places : own) {
+      if (places.empty()) places = all;
+    }
+    return own;
   }
 
   // Scores the drafts on the batch they come from and puts them into the pool; the best one's
@@ -303,19 +341,22 @@ class Simba final : public Optimizer {
                                    const Examples& batch) const {
     std::vector<Program> programs;
     programs.reserve(drafts.size());
-    std::vector<RolloutTask> tasks;
-    for (const Candidate& candidate : drafts) {
+    for (const Candidate& candidate : drafts)
       programs.push_back(search.student().with(candidate).value());
-      for (const Example& example : batch)
-        tasks.push_back({&programs.back(), &example, 0, std::nullopt});
+    const std::vector<std::vector<std::size_t>> places = strange_places(search, programs, batch);
+    std::vector<RolloutTask> tasks;
+    for (std::size_t d = 0; d < drafts.size(); ++d) {
+      for (const std::size_t place : places[d])
+        tasks.push_back({&programs[d], &batch[place], 0, std::nullopt});
     }
     const std::vector<Rollout> rollouts = search.run(tasks);
     std::optional<std::size_t> best;
     double best_mean = 0;
+    std::size_t next = 0;
     for (std::size_t d = 0; d < drafts.size(); ++d) {
       Member member{drafts[d], 0, 0};
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        const Rollout& rollout = rollouts[d * batch.size() + i];
+      for (std::size_t i = 0; i < places[d].size(); ++i) {
+        const Rollout& rollout = rollouts[next++];
         if (!rollout.score) continue;
         member.total += *rollout.score;
         ++member.count;
