@@ -69,8 +69,10 @@ Result<PreparedEval> prepare(const EvalFlags& flags) {
   Result<std::optional<ModelSpec>> embedder = task_embedder(task, *loaded);
   if (!embedder) return embedder.error();
   if (flags.out) {
-    std::vector<std::filesystem::path> inputs = flags.data;
-    if (flags.program) inputs.push_back(*flags.program);
+    std::vector<std::filesystem::path> inputs = task.split(split).files;
+    inputs.push_back(task.file);
+    if (task.saved_program) inputs.push_back(*task.saved_program);
+    if (task.model_settings.cache) inputs.push_back(*task.model_settings.cache);
     for (const Retrieve& step : loaded->program.retrieve_steps())
       inputs.push_back(step.corpus().path());
     if (const Result<void> writable = check_output(*flags.out, inputs); !writable)

@@ -47,6 +47,16 @@ std::string weights_of(const std::string& identity) {
   return identity.substr(std::min(identity.find('@'), identity.size()));
 }
 
+// One file under two names, whether or not it is there yet.
+bool is_same_file(const fs::path& a, const fs::path& b) {
+  if (a.empty() || b.empty()) return false;
+  std::error_code fault;
+  if (fs::equivalent(a, b, fault)) return true;
+  const fs::path one = fs::weakly_canonical(fs::absolute(a, fault), fault);
+  const fs::path other = fs::weakly_canonical(fs::absolute(b, fault), fault);
+  return !one.empty() && one == other;
+}
+
 }  // namespace
 
 Result<ModelSpec> task_model(const TaskSpec& task) {
@@ -248,13 +258,14 @@ Result<std::map<std::string, ModelSpec>> named_models(const TaskSpec& task,
 }
 
 Result<void> check_output(const fs::path& path, std::span<const fs::path> inputs) {
+  if (path.empty()) return bad_request("--out", "names no file; give the path of one to write to");
   std::error_code ignored;
   if (fs::is_directory(path, ignored))
     return bad_request(path.string(), "is a folder, not a file to write to");
   if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
     return bad_request(path.string(), "is no regular file; name another to write to");
   for (const fs::path& input : inputs) {
-    if (fs::equivalent(path, input, ignored))
+    if (is_same_file(path, input))
       return bad_request(path.string(), "is read by this very command; name another file to write");
   }
   const fs::path folder = path.parent_path().empty() ? fs::path(".") : path.parent_path();

@@ -14,6 +14,7 @@
 #include "hone/base/clock.hpp"
 #include "hone/base/text.hpp"
 #include "hone/eval/evaluator.hpp"
+#include "hone/eval/goal.hpp"
 #include "hone/exit_code.hpp"
 #include "hone/lm/cached_lm.hpp"
 #include "hone/loading.hpp"
@@ -320,27 +321,39 @@ class Run {
     const Examples& test = prepared_.splits.of(Split::test);
     if (test.empty()) {
       const Examples& val = prepared_.splits.of(Split::val);
-      const Evaluation shown = evaluate(program, Examples(val.begin(), val.begin() + 1), {});
-      report_.prompt = winning_prompt(shown.rollouts.front());
+      const Evaluation shown =
+          evaluate(program, Examples(val.begin(), val.begin() + 1), signals_.token());
+      if (!signals_.requested()) report_.prompt = winning_prompt(shown.rollouts.front());
       return;
     }
     progress_.phase("test after");
-    const Evaluation after = evaluate_afresh(program, test, {});
+    const Evaluation after = evaluate_afresh(program, test, signals_.token());
+    count(after);
+    if (signals_.requested()) return;  // part of the examples would be another score
     report_.test_after = split_score(after);
     const std::size_t shown = example_to_show(after);
     report_.prompt = winning_prompt(after.rollouts[shown]);
     report_.next = next_command(prepared_, test[shown]);
     compare(test, *before, after, report_);
-    count(after);
+  }
+
+  Prices prices() const {
+    const Budget budget = search_options().budget;
+    const auto price_of = [&](const Lm& lm) {
+      const Price price = budget.price_of(lm.info().identity);
+      return Prices::Price{price.prompt, price.generated};
+    };
+    Prices out{.own = price_of(*models_.main), .named = {}};
+    for (const auto& [name, lm] : models_.named) out.named.emplace(name, price_of(*lm));
+    return out;
   }
 
   void count(const Evaluation& evaluation) {
-    const Usage usage = evaluation.usage();
-    report_.usage += usage;
-    report_.money +=
-        search_options()
-            .budget.price_of(models_.main->info().identity)
-            .of(usage.prompt_tokens, usage.generated_tokens + usage.cached_generated_tokens);
+    report_.usage += evaluation.usage();
+    const Prices by_model = prices();
+    // A step may have asked a named model; the measure is of a thousand runs.
+    for (const Rollout& rollout : evaluation.rollouts)
+      report_.money += measures_of(rollout, by_model).money / 1000;
     report_.failures += evaluation.failures();
     report_.parse_failures += evaluation.parse_failures();
   }

@@ -18,6 +18,7 @@ std::vector<fs::path> files_read(const TaskSpec& task, const Program& student) {
   for (const SplitSpec& split : task.data)
     files.insert(files.end(), split.files.begin(), split.files.end());
   if (task.log) files.push_back(*task.log);
+  if (task.model_settings.cache) files.push_back(*task.model_settings.cache);
   for (const Retrieve& step : student.retrieve_steps()) files.push_back(step.corpus().path());
   return files;
 }

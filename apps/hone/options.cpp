@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -69,7 +71,8 @@ constexpr const char* kExamples = R"x(Examples:
 constexpr const char* kModelHelp =
     "smollm2 (or another name of `hone models list`), gguf:PATH, or openai:URL#MODEL";
 
-// Refuses what is no number of a kind, in plainer words than the parser's.
+// Refuses what is no number of a kind, in plainer words than the parser's. As a transform, it gives
+// the parser whole numbers without leading zeros, which it would take for octal ones.
 template <class Number>
 CLI::Validator number(const char* kind) {
   return CLI::Validator(
@@ -77,9 +80,10 @@ CLI::Validator number(const char* kind) {
         Number value{};
         const char* end = text.data() + text.size();
         const auto [read, fault] = std::from_chars(text.data(), end, value);
-        const bool is_number = fault == std::errc() && read == end;
-        return is_number ? std::string()
-                         : "expected " + std::string(kind) + ", got \"" + text + "\"";
+        if (fault != std::errc() || read != end)
+          return "expected " + std::string(kind) + ", got \"" + text + "\"";
+        if constexpr (std::is_integral_v<Number>) text = std::to_string(value);
+        return std::string();
       },
       "");
 }
@@ -94,16 +98,25 @@ CLI::Validator natural_number() {
   return number<std::uint64_t>("a whole number from 0");
 }
 
+// The parser takes an empty path for a flag that was not given.
+CLI::Validator some_path() {
+  return CLI::Validator(
+      [](std::string& text) { return std::string(text.empty() ? "names no file" : ""); }, "");
+}
+
 void add_model_settings(CLI::App& app, ModelSettings& settings) {
   app.add_option("--retries", settings.retries, "More tries of a call a server failed (default 5)")
+      ->transform(natural_number())
       ->check(CLI::Range(0, 100));
   app.add_option("--context", settings.context, "Tokens a local model's cache holds")
+      ->transform(natural_number())
       ->check(CLI::Range(std::size_t{0}, std::size_t{1} << 24U));
   app.add_option(
       "--embedder", settings.embedder,
       "Model whose embeddings say what is near, for programs that look things up by them; " +
           std::string(kModelHelp));
-  app.add_option("--cache", settings.cache, "File that keeps replies between runs");
+  app.add_option("--cache", settings.cache, "File that keeps replies between runs")
+      ->check(some_path());
 }
 
 void add_task(CLI::App& app, TaskFlags& task) {
@@ -119,8 +132,11 @@ void add_task(CLI::App& app, TaskFlags& task) {
                  "First so many of a split: train=100,val=100,test=200, or one number for all");
   app.add_option("--metric", task.metric, "exact_match:FIELD, f1:FIELD, command:PROGRAM …");
   app.add_option("--model", task.model, kModelHelp);
-  app.add_option("--seed", task.seed, "Of everything random (default 0)")->check(natural_number());
-  app.add_option("--threads", task.threads, "Runs at once (default 8)")->check(CLI::Range(1, 1024));
+  app.add_option("--seed", task.seed, "Of everything random (default 0)")
+      ->transform(natural_number());
+  app.add_option("--threads", task.threads, "Runs at once (default 8)")
+      ->transform(natural_number())
+      ->check(CLI::Range(1, 1024));
   add_model_settings(app, task.model_settings);
 }
 
@@ -143,16 +159,16 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--option", flags.optimizer_options, "Option of the optimizer: key=value")
       ->allow_extra_args(false);
   app->add_option("--candidates", flags.candidates, "Short for --option candidates=N")
-      ->check(natural_number());
+      ->transform(natural_number());
   app->add_option("--teacher-model", flags.teacher_model,
                   "Model that writes demos; " + std::string(kModelHelp));
   app->add_option("--teacher-program", flags.teacher_program,
                   "Program that writes demos (.hone.json or .toml)");
   app->add_option("--proposer-model", flags.proposer_model, "Model that writes instructions");
   app->add_option("--budget-calls", flags.budget_calls, "LM calls the search may make")
-      ->check(whole_number());
+      ->transform(whole_number());
   app->add_option("--budget-tokens", flags.budget_tokens, "Tokens it may use")
-      ->check(whole_number());
+      ->transform(whole_number());
   app->add_option("--budget-seconds", flags.budget_seconds, "Seconds it may take")
       ->check(any_number());
   app->add_option("--budget-money", flags.budget_money, "Money it may cost, by the prices below")
@@ -171,9 +187,11 @@ void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   app->add_option("--within", flags.within, "Limit on what wins: 'latency_ms < 200'")
       ->allow_extra_args(false);
   add_globs(*app, flags.keep, flags.freeze, flags.narrow);
-  app->add_option("--out", flags.out, "Where the tuned program goes (*.hone.json)");
+  app->add_option("--out", flags.out, "Where the tuned program goes (*.hone.json)")
+      ->check(some_path());
   app->add_option("--log", flags.log,
-                  "Study log: keeps every trial and reply; the same command goes on after a kill");
+                  "Study log: keeps every trial and reply; the same command goes on after a kill")
+      ->check(some_path());
   app->add_flag("--dry-run", flags.dry_run,
                 "Says what it would take, after a handful of calls, and ends");
   app->add_flag("--json", flags.json, "Report as one JSON object on standard output");
@@ -190,7 +208,8 @@ void add_eval(CLI::App& root, EvalFlags& flags) {
   app->add_option("--data", flags.data, "Examples (.jsonl, .json, .csv)");
   app->add_option("--split", flags.split, "train, val or test of the task file (default test)")
       ->check(CLI::IsMember({"train", "val", "test"}));
-  app->add_option("--out", flags.out, "Where each example's result goes (JSON lines)");
+  app->add_option("--out", flags.out, "Where each example's result goes (JSON lines)")
+      ->check(some_path());
   app->add_flag("--json", flags.json, "Report as one JSON object on standard output");
   app->add_flag("--quiet", flags.quiet, "No progress");
 }
@@ -204,8 +223,9 @@ void add_run(CLI::App& root, RunFlags& flags) {
                   "One JSON object; without it, JSON lines from standard input");
   app->add_option("--model", flags.model, kModelHelp);
   app->add_option("--threads", flags.threads, "Runs at once (default 8)")
+      ->transform(natural_number())
       ->check(CLI::Range(1, 1024));
-  app->add_option("--seed", flags.seed, "Of sampling (default 0)")->check(natural_number());
+  app->add_option("--seed", flags.seed, "Of sampling (default 0)")->transform(natural_number());
   app->add_flag("--scores", flags.scores, "Also the probability of every label");
   add_model_settings(*app, flags.model_settings);
 }
@@ -258,14 +278,15 @@ void add_study(CLI::App& root, StudyFlags& flags) {
       action("show", "What was asked, how far it is, the best, a picture", StudyAction::show)));
   with_json(with_file(action("trials", "One line a trial", StudyAction::trials)));
   CLI::App* diff = with_file(action("diff", "What two trials differ in", StudyAction::diff));
-  diff->add_option("A", flags.a, "Number of a trial")->required()->check(CLI::NonNegativeNumber);
-  diff->add_option("B", flags.b, "Number of another")->required()->check(CLI::NonNegativeNumber);
+  diff->add_option("A", flags.a, "Number of a trial")->required()->transform(natural_number());
+  diff->add_option("B", flags.b, "Number of another")->required()->transform(natural_number());
   with_json(diff);
   CLI::App* write = with_file(
       action("export", "Everything as JSON, trials as CSV, a picture as SVG", StudyAction::write));
   write->add_option("--format", flags.format, "json (default), csv or svg")
       ->check(CLI::IsMember({"json", "csv", "svg"}));
-  write->add_option("--out", flags.out, "Where it goes; without it, standard output");
+  write->add_option("--out", flags.out, "Where it goes; without it, standard output")
+      ->check(some_path());
 }
 
 // The innermost subcommand that was reached.

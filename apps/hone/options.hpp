@@ -74,8 +74,8 @@ struct RunFlags {
   std::optional<std::string> input;
   std::optional<std::string> model;
   ModelSettings model_settings;
-  std::size_t threads = 8;
-  std::uint64_t seed = 0;
+  std::optional<std::size_t> threads;  // without them, those of the task file
+  std::optional<std::uint64_t> seed;
   bool scores = false;
 };
 

@@ -19,14 +19,24 @@ namespace {
 
 constexpr std::size_t kBatch = 256;  // lines read before their answers are printed
 
-// Softmax of the calibrated scores of each label, by field.
+// Softmax of the calibrated scores of each label, by field; where several steps give a field, as an
+// ensemble's members do, by the step's path and the field.
 Value label_probabilities(const Program& program, const Trace& trace) {
   const std::vector<Predictor> predictors = program.predictors();
+  const auto predictor_of = [&](const TraceStep& step) {
+    return std::find_if(predictors.begin(), predictors.end(),
+                        [&](const Predictor& one) { return one.path() == step.path; });
+  };
+  const auto is_given_once = [&](const std::string& name) {
+    return std::count_if(trace.steps.begin(), trace.steps.end(), [&](const TraceStep& step) {
+             const auto found = predictor_of(step);
+             return found != predictors.end() &&
+                    found->effective_signature().find_output(name) != nullptr;
+           }) == 1;
+  };
   Value::Object fields;
   for (const TraceStep& step : trace.steps) {
-    const auto predictor =
-        std::find_if(predictors.begin(), predictors.end(),
-                     [&](const Predictor& one) { return one.path() == step.path; });
+    const auto predictor = predictor_of(step);
     if (predictor == predictors.end()) continue;
     for (const LabelScores& scores : step.labels) {
       const Field* field = predictor->effective_signature().find_output(scores.field);
@@ -47,7 +57,9 @@ Value label_probabilities(const Program& program, const Trace& trace) {
       for (std::size_t i = 0; i < values.size(); ++i)
         labels.emplace_back(i < names.size() ? names[i].text() : std::to_string(i),
                             values[i] / sum);
-      fields.emplace_back(scores.field, Value::object(std::move(labels)));
+      fields.emplace_back(
+          is_given_once(scores.field) ? scores.field : step.path + "." + scores.field,
+          Value::object(std::move(labels)));
     }
   }
   return Value::object(std::move(fields));
@@ -86,7 +98,6 @@ class Runner {
       const std::string text = line.to_json() + "\n";
       std::fwrite(text.data(), 1, text.size(), stdout);
     }
-    if (const Result<void> written = flush_output(); !written) return written.error();
     return all;
   }
 
@@ -111,16 +122,18 @@ int run_lines(const Runner& runner, const Signature& signature) {
   int code = kOk;
   std::size_t number = 0;
   std::vector<Result<Value>> batch;
+  // False when the answers cannot be written, which main tells.
   const auto flush = [&] {
     const Result<void> done = runner.run(batch);
     if (!done && code == kOk) code = fail(done.error());
     batch.clear();
+    return static_cast<bool>(flush_output());
   };
   for (std::string line; std::getline(std::cin, line);) {
     ++number;
     if (trim(line).empty()) continue;
     batch.push_back(read_input(signature, line, "standard input:" + std::to_string(number)));
-    if (batch.size() == kBatch) flush();
+    if (batch.size() == kBatch && !flush()) return code;
   }
   if (number == 0)
     return fail(
@@ -140,6 +153,11 @@ int run_program(const RunFlags& flags) {
   const Result<SavedProgram> loaded = task_program(*task, default_format(*model));
   if (!loaded) return fail(loaded.error());
   const Signature& signature = loaded->program.signature();
+  if (flags.scores && signature.find_output("scores") != nullptr) {
+    return fail(bad_request("--scores",
+                            "the program has an output called \"scores\", where the "
+                            "probabilities would stand; run it without --scores"));
+  }
   std::vector<Result<Value>> single;
   if (flags.input) {
     single.push_back(read_input(signature, *flags.input, "--input"));
@@ -158,8 +176,8 @@ int run_program(const RunFlags& flags) {
   if (const std::string notice = other_model_notice(*loaded, *model, **lm); !notice.empty())
     std::fprintf(stderr, "%s\n", notice.c_str());
   EvaluatorOptions options;
-  options.threads = flags.threads;
-  options.seed = flags.seed;
+  options.threads = flags.threads.value_or(task->threads);
+  options.seed = flags.seed.value_or(task->seed);
   for (const auto& [name, spec] : *named) {
     const Result<const Lm*> one = models.open(spec);
     if (!one) return fail(one.error());

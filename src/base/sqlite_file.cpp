@@ -101,6 +101,8 @@ Error trouble(const std::filesystem::path& path, std::string_view kind, sqlite3*
 
 Result<File> open(const std::filesystem::path& path, std::string_view kind, Access access,
                   int busy_milliseconds) {
+  // SQLite would keep it in a private file that is gone at the end.
+  if (path.empty()) return bad_request(std::string(kind), "names no file; give it a path");
   File file;
   std::error_code ignored;
   const bool exists = std::filesystem::exists(path, ignored);

@@ -158,8 +158,14 @@ std::string saved_program_text(const SavedProgram& saved, const std::filesystem:
 
 Result<void> save_program(const std::filesystem::path& path, const SavedProgram& saved) {
   std::error_code ignored;
-  return write_file(
-      path, saved_program_text(saved, std::filesystem::absolute(path, ignored).parent_path()));
+  const std::filesystem::path folder = std::filesystem::absolute(path, ignored).parent_path();
+  if (!saved.program.module().params_are_all() && saved.program.to_json(folder).is_null()) {
+    return bad_request(path.string(),
+                       "cannot hold this program: its control flow is C++, and it was given a pool "
+                       "of neighbours or the members of an ensemble, which parameters do not hold; "
+                       "use it in this process, or tune it with another optimizer");
+  }
+  return write_file(path, saved_program_text(saved, folder));
 }
 
 Result<SavedProgram> load_program(const std::filesystem::path& path) {

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "hone/store/study_log.hpp"
+
 #include "apps/review_task.hpp"
 
 namespace hone::tests {
@@ -165,6 +167,46 @@ TEST_F(CommandBadInput, OutputThatIsReadOrNoRegularFile) {
   EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
 }
 
+TEST_F(CommandBadInput, OutputOverWhatEvalReads) {
+  write_text(folder_ / "task.toml",
+             "metric = \"exact_match:label\"\nmodel = \"" + model() +
+                 "\"\n[program]\nsignature = \"text -> label: enum(positive, negative)\"\n"
+                 "[data]\ntest = \"test.jsonl\"\n");
+  const Words eval = {"eval", path("task.toml"), "--cache", path("cache.db"), "--out"};
+  for (const char* name : {"task.toml", "test.jsonl", "cache.db"}) {
+    Words words = eval;
+    words.push_back(path(name));
+    expect_refused(words, {name, "is read by this very command"});
+  }
+  Words words = eval;
+  words.push_back("");
+  expect_refused(words, {"--out", "names no file"});
+  EXPECT_EQ(server_.request_count(), 0U);
+}
+
+TEST_F(CommandBadInput, OutputAndLogOfOneNameBeforeEitherIsThere) {
+  Words words = optimize_with("--out", path("x.json"));
+  words.insert(words.end(), {"--log", path("./x.json")});
+  expect_refused(words, {"x.json", "another file"});
+  EXPECT_FALSE(fs::exists(folder_ / "x.json"));
+}
+
+TEST_F(CommandBadInput, LogOrCacheWithoutAName) {
+  expect_refused(optimize_with("--log", ""), {"--log", "names no file"});
+  expect_refused(optimize_with("--cache", ""), {"--cache", "names no file"});
+  const auto opened = open_study_log("");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::bad_request);
+  EXPECT_EQ(server_.request_count(), 0U);
+}
+
+TEST_F(CommandBadInput, ScoresOverAnOutputOfThatName) {
+  write_text(folder_ / "task.toml",
+             "model = \"" + model() + "\"\n[program]\nsignature = \"text -> scores: bool\"\n");
+  expect_refused({"run", path("task.toml"), "--scores", "--input", R"({"text": "a"})"},
+                 {"--scores", "output"});
+}
+
 TEST_F(CommandBadInput, BudgetsThatAreNone) {
   expect_refused(optimize_with("--budget-calls", "-1"), {"--budget-calls", "at least 1"});
   expect_refused(optimize_with("--budget-tokens", "0"), {"--budget-tokens"});
@@ -297,6 +339,19 @@ TEST_F(CommandBadInput, NumbersThatAreNone) {
   expect_refused(optimize_with("--seed", "-1"), {"--seed", "from 0", "\"-1\""});
   expect_refused(optimize_with("--candidates", "2.5"), {"--candidates", "\"2.5\""});
   expect_refused(optimize_with("--budget-seconds", "1m"), {"--budget-seconds", "\"1m\""});
+}
+
+TEST_F(CommandBadInput, NumbersWithLeadingZerosAreDecimal) {
+  expect_refused(optimize_with("--retries", "0101"), {"--retries", "101", "100"});
+  expect_refused(optimize_with("--budget-calls", "-010"), {"--budget-calls", "at least 1"});
+  Words words = optimize_with("--seed", "010");
+  words.insert(words.end(), {"--threads", "08", "--json", "--quiet"});
+  ASSERT_EQ(run_hone(words).code, 0);
+  const std::string saved = read_text(folder_ / "out.hone.json");
+  words = optimize_with("--seed", "10");
+  words.insert(words.end(), {"--json", "--quiet"});
+  ASSERT_EQ(run_hone(words).code, 0);
+  EXPECT_EQ(read_text(folder_ / "out.hone.json"), saved);
 }
 
 TEST_F(CommandBadInput, FaultOfAFlagOverATaskFileNamesTheFlag) {

@@ -273,6 +273,46 @@ TEST_F(CommandTest, RunAnswersLineByLine) {
   EXPECT_NE(run.err.find("standard input:3"), std::string::npos) << run.err;
 }
 
+TEST_F(CommandTest, RunEndsWhenItsAnswersCannotBeWritten) {
+  ASSERT_EQ(run_hone(optimize_words()).code, 0);
+  const std::size_t asked = server_.request_count();
+  std::string lines;
+  for (int i = 0; i < 600; ++i) lines += "{\"text\": \"" + std::to_string(i) + " is good\"}\n";
+  const Words words = {"bash", "-c", "exec \"$0\" run \"$1\" > /dev/full", HONE_COMMAND,
+                       path("out.hone.json")};
+  const Finished run = ChildProcess(words, {}, lines).wait();
+  EXPECT_EQ(run.code, 2) << run.err;
+  const std::string fault = "standard output: cannot be written";
+  EXPECT_NE(run.err.find(fault), std::string::npos) << run.err;
+  EXPECT_EQ(run.err.find(fault), run.err.rfind(fault)) << "told once: " << run.err;
+  EXPECT_EQ(server_.request_count() - asked, 256U) << "those of the first lines";
+}
+
+TEST_F(CommandTest, RunTakesThreadsAndSeedOfItsTaskFile) {
+  answer_with([](const HttpRequest&) { return chat_answer("[[ ## note ## ]]\nyes"); });
+  const auto seeds_with = [&](const std::string& seed, const Words& more) {
+    write_text(folder_ / "task.toml", "model = \"" + model() + "\"\nthreads = 1\nseed = " + seed +
+                                          "\n[program]\nsignature = \"text -> note\"\n"
+                                          "[program.lm]\ntemperature = 1.0\n");
+    const std::size_t asked = server_.request_count();
+    Words words = {"run", path("task.toml")};
+    words.insert(words.end(), more.begin(), more.end());
+    std::string lines;
+    for (int i = 0; i < 20; ++i) lines += "{\"text\": \"" + std::to_string(i) + "\"}\n";
+    const Finished run = run_hone(words, {}, lines);
+    EXPECT_EQ(run.code, 0) << run.err;
+    std::vector<Value> seeds;
+    const std::vector<HttpRequest> requests = server_.requests();
+    for (std::size_t i = asked; i < requests.size(); ++i)
+      seeds.push_back(requests[i].json().get("seed"));
+    return seeds;
+  };
+  const std::vector<Value> one = seeds_with("1", {});
+  EXPECT_EQ(server_.most_at_once(), 1U);
+  EXPECT_NE(one, seeds_with("2", {}));
+  EXPECT_EQ(one, seeds_with("2", {"--seed", "1"})) << "the flag wins";
+}
+
 TEST_F(CommandTest, AnotherModelThanItWasTunedOnIsSaid) {
   ASSERT_EQ(run_hone(optimize_words()).code, 0);
   const std::string input = "{\"text\": \"x is good\"}";
@@ -327,6 +367,33 @@ TEST_F(CommandTest, StopKeepsTheBestSoFar) {
   const Value report = json_of(finished.out);
   EXPECT_TRUE(report.get("stop_reason").is_string());
   EXPECT_TRUE(report.get("test_after").is_null()) << "a stopped run spends nothing more";
+  EXPECT_TRUE(fs::exists(folder_ / "out.hone.json"));
+}
+
+TEST_F(CommandTest, StopAfterTheSearchLeavesOutTheLastScore) {
+  answer_with([&](const HttpRequest& request) {
+    const Value::List messages = request.json().get("messages").as_list();
+    const std::string last = messages.back().get("content").text();
+    // With demos, the first of the test examples: the search is over.
+    if (messages.size() > 2 && last.find("c0 is good") != std::string::npos) {
+      reached_.open();
+      gate_.wait();
+    }
+    return review_answer(request);
+  });
+  Words words = optimize_with("--threads", "1");
+  words.insert(words.begin(), HONE_COMMAND);
+  words.push_back("--json");
+  ChildProcess child(words);
+  reached_.wait();
+  child.signal(SIGINT);
+  ASSERT_TRUE(child.wait_for_error_text("stopping"));
+  gate_.open();
+  const Finished finished = child.wait();
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const Value report = json_of(finished.out);
+  EXPECT_EQ(report.get("val_after"), Value(100));
+  EXPECT_TRUE(report.get("test_after").is_null()) << finished.out;
   EXPECT_TRUE(fs::exists(folder_ / "out.hone.json"));
 }
 

@@ -81,6 +81,27 @@ TEST_F(GoalsCommandTest, LimitsKeepOutWhatIsBeyondThem) {
   EXPECT_NE(beyond.err.find("no trial stayed within"), std::string::npos) << beyond.err;
 }
 
+TEST_F(GoalsCommandTest, TestExamplesCostWhatTheirStepsModelsCost) {
+  answer_with(review_answer);  // a hundred prompt tokens a call
+  const auto money_with = [&](const std::string& test) {
+    write_text(folder_ / "task.toml",
+               "model = \"" + model() +
+                   "\"\nmetric = \"exact_match:label\"\nout = \"o.hone.json\"\n"
+                   "race = false\nthreads = 1\n"
+                   "[program]\nsignature = \"text -> label: enum(positive, negative)\"\n"
+                   "model = \"big\"\n[models]\nbig = \"openai:" +
+                   server_.url() +
+                   "#big\"\n[prices]\nbig = {prompt = 10000, generated = 0}\n"
+                   "[data]\ntrain = \"train.jsonl\"\nval = \"val.jsonl\"\n" +
+                   test + "[optimizer]\nname = \"labeled_few_shot\"\n");
+    const Finished done = run_hone({"optimize", path("task.toml"), "--json", "--quiet"});
+    EXPECT_EQ(done.code, 0) << done.err;
+    return Value::parse_json(done.out).value().get("money").as_double();
+  };
+  // Six of them before and six after.
+  EXPECT_NEAR(money_with("test = \"test.jsonl\"\n") - money_with(""), 12, 1e-6);
+}
+
 TEST_F(GoalsCommandTest, AGoalThatNeverHasAValueIsTold) {
   const Finished finished =
       run_hone(with_goals({"--goal", "score / (lm_calls - 1)", "--json", "--quiet"}));

@@ -89,6 +89,21 @@ TEST_F(CommandModelTest, ScoresOfLabelsAreUnderTheirNames) {
   EXPECT_EQ(join(names, " "), "true false sales support null");
 }
 
+TEST_F(CommandModelTest, ScoresOfAnEnsembleAreEachMembersOwn) {
+  const std::string member =
+      R"x({"signature": "ticket -> desk: enum(sales, support)", "format": "completion"})x";
+  write_text(folder_ / "two.hone.json",
+             R"({"hone_format": 1, "program": {"ensemble": {"programs": [)" + member + ", " +
+                 member + "]}}}");
+  const Finished run = run_hone({"run", (folder_ / "two.hone.json").string(), "--model", "smollm2",
+                                 "--scores", "--input", R"({"ticket": "my house is on fire"})"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Value scores = Value::parse_json(run.out).value().get("scores");
+  std::vector<std::string> names;
+  for (const auto& [name, labels] : scores.as_object()) names.push_back(name);
+  EXPECT_EQ(join(names, " "), "m1.predict.desk m2.predict.desk");
+}
+
 TEST_F(CommandModelTest, EvalGivesTheScoreThatOptimizeReported) {
   const Words limits = {"--limit", "train=40,val=20,test=50"};
   Words words = limits;

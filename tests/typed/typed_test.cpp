@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "hone/program/ensemble.hpp"
+#include "hone/program/neighbour_demos.hpp"
 #include "hone/program/saved_program.hpp"
 #include "hone/testing/scripted_lm.hpp"
 #include "hone/typed/alternatives.hpp"
@@ -28,6 +32,13 @@ struct Everything {
     std::vector<Part> parts;
     Confidence confidence = Confidence::low;
   };
+};
+
+struct Defaults {
+  std::optional<int> limit = 5;
+  std::vector<std::string> tags = {"x"};
+  Described<std::optional<int>, "in years"> age;
+  Bounded<Described<std::optional<int>, "in metres">, 0, 9> size;
 };
 
 struct MakeQuery {
@@ -155,6 +166,22 @@ TEST(FromValue, OptionalsMayBeMissing) {
   EXPECT_FALSE(read->flag.has_value());
 }
 
+TEST(FromValue, OptionalsUnderAnnotationsMayBeMissing) {
+  const auto read = from_value<Defaults>(Value::object({{"tags", Value(Value::List{})}}));
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_FALSE((*read->age).has_value());
+  EXPECT_EQ(read->limit, 5) << "not given at all";
+}
+
+TEST(FromValue, WhatIsGivenTakesThePlaceOfDefaults) {
+  const Value given = Value::parse_json(R"({"limit": null, "tags": ["a"], "age": 3})").value();
+  const auto read = from_value<Defaults>(given);
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_FALSE(read->limit.has_value());
+  EXPECT_EQ(read->tags, (std::vector<std::string>{"a"}));
+  EXPECT_EQ(*read->age, 3);
+}
+
 TEST(FromValue, ReportsEveryFaultWithItsPlace) {
   const Value value =
       Value::parse_json(R"({"age": 99999999999, "parts": [{"name": 1, "size": "x"}, 2],
@@ -242,6 +269,23 @@ TEST(ToProgram, TunedProgramsAreSavedAndLoaded) {
   const std::string path = testing::TempDir() + "/typed_test.hone.json";
   ASSERT_TRUE(save_program(path, {tuned, {}, {}}));
   EXPECT_EQ(load_program_into(path, program).value().program.candidate(), tuned.candidate());
+}
+
+TEST(ToProgram, WhatItsParametersDoNotHoldIsNotSavedWithoutAWord) {
+  const Program program = to_program(Rag{});
+  const Value demo = Value::object({{"question", "Which?"}, {"query", "which"}});
+  const KnownExample known{Value::object({{"question", "Which?"}}), {{"query", demo}}};
+  const Program near = with_neighbour_demos(program, {known}, 1).value();
+  const Program both = ensemble({program, program}).value();
+  const std::filesystem::path file =
+      std::filesystem::path(::testing::TempDir()) / "typed_more.hone.json";
+  std::filesystem::remove(file);
+  for (const Program& tuned : {near, both}) {
+    const Result<void> saved = save_program(file, {tuned, {}, {}});
+    ASSERT_FALSE(saved);
+    EXPECT_EQ(saved.error().kind, ErrorKind::bad_request);
+  }
+  EXPECT_FALSE(std::filesystem::exists(file));
 }
 
 TEST(ToProgram, TunesRetrieveSteps) {

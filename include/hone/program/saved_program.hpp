@@ -21,7 +21,8 @@ struct SavedProgram {
 
 // Byte-identical for equal programs. All or nothing: see write_file. A corpus stays in its own
 // file, which is named from the saved one's folder where it lies below that, else by its absolute
-// path.
+// path. bad_request for a program of C++ that an optimizer put more into than values of parameters:
+// a pool of neighbours, or members and their weights.
 Result<void> save_program(const std::filesystem::path& path, const SavedProgram& saved);
 // What is written; `folder` as for Module::to_json.
 std::string saved_program_text(const SavedProgram& saved, const std::filesystem::path& folder = {});

@@ -61,6 +61,13 @@ struct Annotation<Bounded<T, least, most>> : std::true_type {
   }
 };
 
+// Whether a value may lack it: an optional, under whatever annotations.
+template <class T>
+struct MayBeMissing : IsOptional<T> {};
+template <class T>
+  requires(Annotation<T>::value)
+struct MayBeMissing<T> : MayBeMissing<typename Annotation<T>::Inner> {};
+
 template <class T>
 concept PlainStruct = std::is_class_v<T> && std::is_aggregate_v<T>;
 
@@ -138,7 +145,7 @@ void read_struct(const Value& value, T& out, const std::string& where,
     const Value* found = value.find(names[i]);
     if (found) {
       read(*found, member, place, faults);
-    } else if constexpr (!IsOptional<std::remove_cvref_t<decltype(member)>>::value) {
+    } else if constexpr (!MayBeMissing<std::remove_cvref_t<decltype(member)>>::value) {
       faults.push_back(place + ": missing");
     }
   });
@@ -169,12 +176,14 @@ void read(const Value& value, T& out, const std::string& where, std::vector<std:
     wrong_kind("one of the enum's labels", value, where, faults);
   } else if constexpr (IsVector<T>::value) {
     if (!value.is_list()) return wrong_kind("a list", value, where, faults);
+    out.clear();  // a default gives way to what is given
     for (const Value& item : value.as_list()) {
       typename T::value_type element{};
       read(item, element, where + "[" + std::to_string(out.size()) + "]", faults);
       out.push_back(std::move(element));
     }
   } else if constexpr (IsOptional<T>::value) {
+    out.reset();
     if (!value.is_null()) read(value, out.emplace(), where, faults);
   } else if constexpr (std::same_as<T, std::string>) {
     if (!value.is_string()) return wrong_kind("a text", value, where, faults);
@@ -229,7 +238,8 @@ Value to_value(const T& value) {
 }
 
 // Every fault at once, each with its place: "parts[1].size: expected a number, got \"x\"". Members
-// a value lacks are faults unless they are optional; fields without a member are allowed.
+// a value lacks are faults unless they are optional, and then keep their defaults; fields without a
+// member are allowed.
 template <class T>
 Result<T> from_value(const Value& value, std::string_view where = {}) {
   T out{};
