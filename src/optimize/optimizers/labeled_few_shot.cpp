@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <utility>
 
 #include "optimize/demo_sets.hpp"
 #include "optimize/domains.hpp"
@@ -28,8 +27,9 @@ class LabeledFewShot final : public Optimizer {
       Rng rng = search.rng("labeled_few_shot " + predictor.path());
       sets[predictor.path()] = draw_labeled(predictor, search.train(), count_, balanced_, rng);
     }
-    // Also without the sets of steps for which no example fits.
-    sets = fit_context(std::move(sets), search.model());
+    // Where no example fits a step, its own demos stay. Too many for the context is an error told
+    // to whoever asked for so many: this is the only candidate.
+    std::erase_if(sets, [](const auto& entry) { return entry.second.empty(); });
     const Result<Trial> trial = search.evaluate(with_demos(Candidate(), sets), "labelled demos");
     if (!trial) return trial.error();
     return {};
