@@ -1,7 +1,6 @@
 #include "hone/adapter/coerce.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -12,6 +11,8 @@
 #include "adapter/coercion.hpp"
 #include "adapter/field_text.hpp"
 #include "adapter/json_repair.hpp"
+#include "adapter/label_reading.hpp"
+#include "adapter/words.hpp"
 
 namespace hone {
 namespace internal {
@@ -19,85 +20,7 @@ namespace {
 
 using Faults = std::vector<Error>;
 
-constexpr std::string_view kQuoteMarks = "\"'`*_";
-// The same of two characters: “a”, ‘a’, „a“, «a».
-struct MarkPair {
-  std::string_view open;
-  std::string_view close;
-};
-constexpr std::array<MarkPair, 4> kMarkPairs = {{{"\xE2\x80\x9C", "\xE2\x80\x9D"},
-                                                 {"\xE2\x80\x98", "\xE2\x80\x99"},
-                                                 {"\xE2\x80\x9E", "\xE2\x80\x9C"},
-                                                 {"\xC2\xAB", "\xC2\xBB"}}};
 constexpr std::size_t kShown = 60;  // bytes of a bad value shown in a fault
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-bool is_ascii_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
-}
-
-// Where the character that begins at a byte ends. Precondition: `at` is inside the text.
-std::size_t character_end(std::string_view text, std::size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  const std::size_t length = lead < 0xC0 ? 1U : lead < 0xE0 ? 2U : lead < 0xF0 ? 3U : 4U;
-  return std::min(at + length, text.size());
-}
-
-// Where the character that ends before a byte begins. Precondition: `end` is above 0.
-std::size_t character_begin(std::string_view text, std::size_t end) {
-  std::size_t at = end - 1;
-  while (at > 0 && end - at < 4 && static_cast<unsigned char>(text[at]) >= 0x80 &&
-         static_cast<unsigned char>(text[at]) < 0xC0)
-    --at;
-  return at;
-}
-
-// The code point that begins at a byte.
-std::uint32_t code_at(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) -> std::uint32_t {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto tail = [&](std::size_t i) -> std::uint32_t { return byte(i) & 0x3FU; };
-  const std::uint32_t lead = byte(at);
-  if (lead < 0xC0U) return lead;
-  if (lead < 0xE0U) return ((lead & 0x1FU) << 6U) | tail(at + 1);
-  if (lead < 0xF0U) return ((lead & 0x0FU) << 12U) | (tail(at + 1) << 6U) | tail(at + 2);
-  return ((lead & 0x07U) << 18U) | (tail(at + 1) << 12U) | (tail(at + 2) << 6U) | tail(at + 3);
-}
-
-struct CodeRange {
-  std::uint32_t first;
-  std::uint32_t last;
-};
-
-// Letters and digits of any script: all but the blocks of punctuation, signs and emoji.
-bool is_word_code(std::uint32_t code) {
-  constexpr std::array<CodeRange, 9> kSigns = {{{0xA0, 0xBF},
-                                                {0x2000, 0x206F},
-                                                {0x20A0, 0x20CF},
-                                                {0x2190, 0x2BFF},
-                                                {0x3000, 0x303F},
-                                                {0xFE00, 0xFE0F},
-                                                {0xFF00, 0xFF0F},
-                                                {0xFF1A, 0xFF20},
-                                                {0x1F000, 0x1FFFF}}};
-  if (code < 0x80) return is_ascii_word(static_cast<char>(code));
-  if (code == 0xAA || code == 0xBA) return true;  // ª and º
-  return std::none_of(kSigns.begin(), kSigns.end(), [&](const CodeRange& range) {
-    return code >= range.first && code <= range.last;
-  });
-}
-
-bool word_before(std::string_view text, std::size_t end) {
-  return end > 0 && is_word_code(code_at(text, character_begin(text, end)));
-}
-
-bool word_after(std::string_view text, std::size_t at) {
-  return at < text.size() && is_word_code(code_at(text, at));
-}
 
 std::string quote_text(std::string_view text) {
   std::string shown = "'" + shorten(text, kShown) + "'";
@@ -110,89 +33,6 @@ std::optional<Value> fail(Faults& faults, const std::string& where, std::string 
   return std::nullopt;
 }
 
-// Quotes, emphasis, brackets and sentence ends that models put around a short answer.
-std::string_view strip_marks(std::string_view text) {
-  text = trim(text);
-  for (bool changed = true; changed && !text.empty();) {
-    changed = false;
-    if (std::string_view(".,;:!").find(text.back()) != std::string_view::npos && text.size() > 1) {
-      text = trim(text.substr(0, text.size() - 1));
-      changed = true;
-    }
-    if (text.size() < 2) continue;
-    const char first = text.front();
-    const char last = text.back();
-    const bool same = first == last && kQuoteMarks.find(first) != std::string_view::npos;
-    const bool brackets = (first == '(' && last == ')') || (first == '[' && last == ']') ||
-                          (first == '<' && last == '>') || (first == '{' && last == '}');
-    if (same || brackets) {
-      text = trim(text.substr(1, text.size() - 2));
-      changed = true;
-    }
-    for (const auto& [open, close] : kMarkPairs) {
-      if (text.size() <= open.size() + close.size() || !text.starts_with(open) ||
-          !text.ends_with(close))
-        continue;
-      text = trim(text.substr(open.size(), text.size() - open.size() - close.size()));
-      changed = true;
-    }
-  }
-  return text;
-}
-
-std::string_view first_line(std::string_view text) {
-  text = trim(text);
-  return trim(text.substr(0, text.find('\n')));
-}
-
-// Whether an ASCII sign tells labels apart ("-1", "<5%", "C++", "1.0") rather than joins words
-// ("top-up"); `left` and `right` are its nearest neighbours that are no blanks.
-bool is_telling_sign(char sign, char left, char right) {
-  const auto letter = [](char c) {
-    return !is_digit(c) && (is_ascii_word(c) || static_cast<unsigned char>(c) >= 0x80);
-  };
-  switch (sign) {
-    case '+':
-    case '<':
-    case '>':
-    case '#':
-      return !(letter(left) && letter(right));
-    case '-':
-      return !(letter(left) && (letter(right) || is_digit(right))) &&
-             !(is_digit(left) && letter(right));
-    case '.':
-    case '/':
-      return is_digit(left) && is_digit(right);
-    default:
-      return false;
-  }
-}
-
-// Letters, digits and telling signs only, lower case: "Pending top-up" and "pending_top_up" are the
-// same label to a model.
-std::string squash(std::string_view text) {
-  const std::string lower = to_lower(text);
-  const std::string_view view = lower;
-  std::string out;
-  for (std::size_t at = 0; at < view.size();) {
-    const std::size_t end = character_end(view, at);
-    const std::uint32_t code = code_at(view, at);
-    const bool dash = (code >= 0x2010 && code <= 0x2015) || code == 0x2212;
-    if (code < 0x80 || dash) {
-      const std::string_view before = trim(view.substr(0, at));
-      const std::string_view after = trim(view.substr(end));
-      const char sign = dash ? '-' : view[at];
-      if (is_ascii_word(sign) || is_telling_sign(sign, before.empty() ? ' ' : before.back(),
-                                                 after.empty() ? ' ' : after.front()))
-        out.push_back(sign);
-    } else if (code != 0xA0 && !(code >= 0x2000 && code <= 0x206F)) {  // blanks and quotes
-      out += view.substr(at, end - at);
-    }
-    at = end;
-  }
-  return out;
-}
-
 std::string labels_fault(std::string_view text, const std::vector<std::string>& labels) {
   const std::size_t count = std::min<std::size_t>(labels.size(), 20);
   std::vector<std::string> shown;
@@ -203,95 +43,6 @@ std::string labels_fault(std::string_view text, const std::vector<std::string>& 
   return labels.size() > kFew ? message + did_you_mean(text, labels) : message;
 }
 
-// Where the word begins that denies what begins at a byte of a lower-case text ("not a bug"); npos
-// when none does.
-std::size_t denial_before(std::string_view text, std::size_t at) {
-  for (int i = 0; i < 2; ++i) {  // twice: an article may stand between
-    const std::size_t last =
-        at == 0 ? std::string_view::npos : text.find_last_not_of(" \t\"'`*_", at - 1);
-    if (last == std::string_view::npos) return last;
-    std::size_t begin = last + 1;
-    while (begin > 0) {
-      const std::size_t previous = character_begin(text, begin);
-      const std::uint32_t code = code_at(text, previous);
-      if (!is_word_code(code) && code != '\'' && code != 0x2019) break;
-      begin = previous;
-    }
-    const std::string_view word = text.substr(begin, last + 1 - begin);
-    if (word == "not" || word == "never" || word == "no" || word == "neither" ||
-        word.ends_with("n't") || word.ends_with("n\xE2\x80\x99t"))
-      return begin;
-    if (word != "a" && word != "an" && word != "the") break;
-    at = begin;
-  }
-  return std::string_view::npos;
-}
-
-// The one label that stands in a longer text as a word, longest labels first, each stretch counted
-// once; none when the text denies it.
-std::optional<std::size_t> only_label_within(std::string_view text,
-                                             const std::vector<std::string>& labels) {
-  const std::string lower = to_lower(text);
-  std::vector<std::size_t> order(labels.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return labels[a].size() > labels[b].size();
-  });
-  std::vector<bool> covered(lower.size(), false);
-  std::optional<std::size_t> found;
-  std::vector<std::size_t> denials;
-  for (const std::size_t index : order) {
-    const std::string label = to_lower(labels[index]);
-    for (std::size_t at = lower.find(label); at != std::string::npos;
-         at = lower.find(label, at + 1)) {
-      const std::size_t end = at + label.size();
-      const bool whole = !(word_before(lower, at) && word_after(label, 0)) &&
-                         !(word_after(lower, end) && word_before(label, label.size()));
-      if (!whole || covered[at]) continue;
-      if (found && *found != index) return std::nullopt;
-      found = index;
-      if (const std::size_t denial = denial_before(lower, at); denial != std::string_view::npos)
-        denials.push_back(denial);
-      std::fill(covered.begin() + static_cast<std::ptrdiff_t>(at),
-                covered.begin() + static_cast<std::ptrdiff_t>(end), true);
-    }
-  }
-  // A denial that belongs to a label itself denies nothing.
-  const bool denied = std::any_of(denials.begin(), denials.end(),
-                                  [&](std::size_t denial) { return !covered[denial]; });
-  return denied ? std::nullopt : found;
-}
-
-// Exact matches first, then looser ones, so that labels which differ in case alone stay apart.
-std::optional<std::size_t> find_label(std::string_view text,
-                                      const std::vector<std::string>& labels) {
-  const auto find = [&](const auto& equals) -> std::optional<std::size_t> {
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (equals(labels[i])) return i;
-    }
-    return std::nullopt;
-  };
-  const std::string_view whole = trim(text);
-  if (const auto index = find([&](const std::string& label) { return label == text; }))
-    return index;
-  if (const auto index = find([&](const std::string& label) { return label_text(label) == whole; }))
-    return index;
-  for (const std::string_view part : {strip_marks(whole), strip_marks(first_line(whole))}) {
-    if (part.empty()) continue;
-    if (const auto index = find([&](const std::string& label) { return label == part; }))
-      return index;
-    const std::string lower = to_lower(part);
-    if (const auto index = find([&](const std::string& label) { return to_lower(label) == lower; }))
-      return index;
-    const std::string bare = squash(part);
-    if (bare.empty()) continue;
-    const auto same = [&](const std::string& label) { return squash(label) == bare; };
-    if (std::count_if(labels.begin(), labels.end(), same) == 1) return find(same);
-  }
-  if (const auto index = only_label_within(first_line(whole), labels)) return index;
-  return only_label_within(whole, labels);
-}
-
 std::optional<Value> read_label(const Type& type, std::string_view text, const std::string& where,
                                 Faults& faults) {
   if (const auto index = find_label(text, type.labels())) return Value(type.labels()[*index]);
@@ -300,34 +51,8 @@ std::optional<Value> read_label(const Type& type, std::string_view text, const s
   return fail(faults, where, labels_fault(trim(text), type.labels()));
 }
 
-std::optional<bool> read_truth(std::string_view text) {
-  static constexpr std::array<std::string_view, 7> kTrue = {"true", "yes", "1",      "y",
-                                                            "t",    "on",  "correct"};
-  static constexpr std::array<std::string_view, 7> kFalse = {"false", "no",  "0",        "n",
-                                                             "f",     "off", "incorrect"};
-  const std::string word = to_lower(strip_marks(text));
-  if (std::find(kTrue.begin(), kTrue.end(), word) != kTrue.end()) return true;
-  if (std::find(kFalse.begin(), kFalse.end(), word) != kFalse.end()) return false;
-  return std::nullopt;
-}
-
 std::optional<Value> read_boolean(std::string_view text, const std::string& where, Faults& faults) {
-  if (const auto truth = read_truth(text)) return Value(*truth);
-  // "Yes, because …": the first word, then the only such word anywhere.
-  const std::string_view line = strip_marks(first_line(text));
-  std::size_t end = 0;
-  while (word_after(line, end)) end = character_end(line, end);
-  const std::string first = to_lower(line.substr(0, end));
-  constexpr std::array<std::string_view, 6> kAnswers = {"true", "false",   "yes",
-                                                        "no",   "correct", "incorrect"};
-  // "On balance, no": other words of truth count only where they are the whole line.
-  const bool answers =
-      end == line.size() || std::find(kAnswers.begin(), kAnswers.end(), first) != kAnswers.end();
-  if (end > 1 && answers) {
-    if (const auto truth = read_truth(first)) return Value(*truth);
-  }
-  if (const auto index = only_label_within(text, {"true", "false", "yes", "no"}))
-    return Value(*index % 2 == 0);
+  if (const auto truth = find_truth(text)) return Value(*truth);
   return fail(faults, where, quote_text(trim(text)) + " is neither true nor false");
 }
 
