@@ -313,11 +313,12 @@ std::optional<Value> read_optional(const Type& type, std::string_view text,
   const std::string_view whole = trim(text);
   const Choices choices = choices_of(type);
   if (!choices.labels.empty() && !choices.is_boolean) {
+    const std::string bare = to_lower(strip_marks(whole));
     const bool is_label =
         std::any_of(choices.labels.begin(), choices.labels.end(), [&](const std::string& label) {
-          return label_text(label) == whole || to_lower(label) == to_lower(strip_marks(whole));
+          return label_text(label) == whole || to_lower(label) == bare;
         });
-    if (!is_label && (whole == choices.null || is_null_word(strip_marks(whole)))) return Value();
+    if (!is_label && (whole == choices.null || is_null_word(bare))) return Value();
   } else if (strip_optional(type).kind() == TypeKind::str) {
     // "Unknown" or "nothing" may well be the answer; only what cannot be one is no value.
     const std::string lower = to_lower(whole);

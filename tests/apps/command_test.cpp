@@ -14,7 +14,20 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-class CommandTest : public ReviewTask {};
+class CommandTest : public ReviewTask {
+ protected:
+  // Signals the command once it waits at the gate, and lets it go when it has said that it stops.
+  Finished stop_at_gate(Words words, int signal) {
+    words.insert(words.begin(), HONE_COMMAND);
+    words.push_back("--json");
+    ChildProcess child(words);
+    reached_.wait();
+    child.signal(signal);
+    EXPECT_TRUE(child.wait_for_error_text("stopping"));
+    gate_.open();
+    return child.wait();
+  }
+};
 
 Value json_of(const std::string& text) {
   return Value::parse_json(text).value();
@@ -354,15 +367,7 @@ TEST_F(CommandTest, StopKeepsTheBestSoFar) {
     }
     return review_answer(request);
   });
-  Words words = optimize_words();
-  words.insert(words.begin(), HONE_COMMAND);
-  words.push_back("--json");
-  ChildProcess child(words);
-  reached_.wait();
-  child.signal(SIGTERM);
-  ASSERT_TRUE(child.wait_for_error_text("stopping"));
-  gate_.open();
-  const Finished finished = child.wait();
+  const Finished finished = stop_at_gate(optimize_words(), SIGTERM);
   ASSERT_EQ(finished.code, 0) << finished.err;
   const Value report = json_of(finished.out);
   EXPECT_TRUE(report.get("stop_reason").is_string());
@@ -381,15 +386,7 @@ TEST_F(CommandTest, StopAfterTheSearchLeavesOutTheLastScore) {
     }
     return review_answer(request);
   });
-  Words words = optimize_with("--threads", "1");
-  words.insert(words.begin(), HONE_COMMAND);
-  words.push_back("--json");
-  ChildProcess child(words);
-  reached_.wait();
-  child.signal(SIGINT);
-  ASSERT_TRUE(child.wait_for_error_text("stopping"));
-  gate_.open();
-  const Finished finished = child.wait();
+  const Finished finished = stop_at_gate(optimize_with("--threads", "1"), SIGINT);
   ASSERT_EQ(finished.code, 0) << finished.err;
   const Value report = json_of(finished.out);
   EXPECT_EQ(report.get("val_after"), Value(100));
