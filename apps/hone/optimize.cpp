@@ -337,23 +337,12 @@ class Run {
     compare(test, *before, after, report_);
   }
 
-  Prices prices() const {
-    const Budget budget = search_options().budget;
-    const auto price_of = [&](const Lm& lm) {
-      const Price price = budget.price_of(lm.info().identity);
-      return Prices::Price{price.prompt, price.generated};
-    };
-    Prices out{.own = price_of(*models_.main), .named = {}};
-    for (const auto& [name, lm] : models_.named) out.named.emplace(name, price_of(*lm));
-    return out;
-  }
-
   void count(const Evaluation& evaluation) {
     report_.usage += evaluation.usage();
-    const Prices by_model = prices();
+    const Prices prices = search_options().budget.prices_of(*models_.main, models_.named);
     // A step may have asked a named model; the measure is of a thousand runs.
     for (const Rollout& rollout : evaluation.rollouts)
-      report_.money += measures_of(rollout, by_model).money / 1000;
+      report_.money += measures_of(rollout, prices).money / 1000;
     report_.failures += evaluation.failures();
     report_.parse_failures += evaluation.parse_failures();
   }

@@ -60,13 +60,9 @@ Measures measures_of(const Rollout& run, const Prices& prices) {
       static_cast<double>(usage.generated_tokens + usage.cached_generated_tokens);
   out.lm_calls = static_cast<double>(usage.lm_calls);
   for (const TraceStep& step : run.trace.steps) {
-    const auto named = prices.named.find(step.model);
-    const Prices::Price& price = named == prices.named.end() ? prices.own : named->second;
     const std::int64_t generated = step.usage.generated_tokens + step.usage.cached_generated_tokens;
-    // Of a thousand runs, by prices of a million tokens.
-    out.money += (static_cast<double>(step.usage.prompt_tokens) * price.prompt +
-                  static_cast<double>(generated) * price.generated) /
-                 1000;
+    // Of a thousand runs.
+    out.money += 1000 * prices.of_model(step.model).of(step.usage.prompt_tokens, generated);
   }
   return out;
 }

@@ -33,6 +33,13 @@ Price Budget::price_of(std::string_view identity) const {
   return found == prices.end() ? price : found->second;
 }
 
+Prices Budget::prices_of(const Lm& own,
+                         const std::map<std::string, const Lm*, std::less<>>& named) const {
+  Prices out{.own = price_of(own.info().identity), .named = {}};
+  for (const auto& [name, lm] : named) out.named.emplace(name, price_of(lm->info().identity));
+  return out;
+}
+
 Spend& Spend::operator+=(const Spend& other) {
   calls += other.calls;
   tokens += other.tokens;

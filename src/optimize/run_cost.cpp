@@ -72,12 +72,10 @@ Spend run_cost(const Program& program, const Example& example, const Lm& lm,
 }
 
 Spend spend_of(const TraceStep& step, const Prices& prices) {
-  const auto named = prices.named.find(step.model);
-  const Prices::Price& price = named == prices.named.end() ? prices.own : named->second;
   const std::int64_t generated = step.usage.generated_tokens + step.usage.cached_generated_tokens;
   return {.calls = static_cast<double>(step.usage.lm_calls),
           .tokens = static_cast<double>(step.usage.prompt_tokens + generated),
-          .money = Price{price.prompt, price.generated}.of(step.usage.prompt_tokens, generated)};
+          .money = prices.of_model(step.model).of(step.usage.prompt_tokens, generated)};
 }
 
 Spend metric_spend(const Rollout& run, const Program& program, const Prices& prices) {

@@ -43,16 +43,6 @@ std::vector<std::size_t> finishers(const std::vector<double>& runs, std::size_t 
   return places;
 }
 
-Prices prices_of(const SearchOptions& options, const Lm& lm) {
-  const auto price = [&](const Lm& model) {
-    const Price own = options.budget.price_of(model.info().identity);
-    return Prices::Price{own.prompt, own.generated};
-  };
-  Prices prices{.own = price(lm), .named = {}};
-  for (const auto& [name, named] : options.models) prices.named.emplace(name, price(*named));
-  return prices;
-}
-
 }  // namespace
 
 Space search_space(const Program& student, const SearchOptions& options) {
@@ -67,7 +57,7 @@ Search::State::State(const Program& given_student, Task given_task, const Lm& lm
       teacher(given_options.teacher.value_or(given_student)),
       task(std::move(given_task)),
       options(std::move(given_options)),
-      aims{task.goals, prices_of(options, lm)},
+      aims{task.goals, options.budget.prices_of(lm, options.models)},
       space(search_space(student, options)),
       meter(options.budget, clock),
       log(options.log, meter, [this](std::string message) { notice(std::move(message)); }) {

@@ -4,8 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +13,7 @@
 #include "hone/base/result.hpp"
 #include "hone/eval/evaluator.hpp"
 #include "hone/eval/pareto.hpp"
+#include "hone/eval/prices.hpp"
 
 namespace hone {
 
@@ -33,16 +32,6 @@ inline constexpr std::array<Quantity, 7> kQuantities = {
 std::string_view to_string(Quantity quantity);
 // Higher scores and lower costs are better.
 Direction direction_of(Quantity quantity);
-
-// Of a million tokens: the run's own model's, and those of models a program names.
-struct Prices {
-  struct Price {
-    double prompt = 0;
-    double generated = 0;
-  };
-  Price own = {};
-  std::map<std::string, Price, std::less<>> named = {};
-};
 
 // Means over runs, or those of one run.
 struct Measures {

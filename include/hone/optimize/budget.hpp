@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,20 +21,10 @@
 #include "hone/base/clock.hpp"
 #include "hone/base/hash.hpp"
 #include "hone/base/result.hpp"
+#include "hone/eval/prices.hpp"
 #include "hone/lm/lm.hpp"
 
 namespace hone {
-
-// Of a million tokens, in any currency.
-struct Price {
-  double prompt = 0;
-  double generated = 0;
-  double of(std::int64_t prompt_tokens, std::int64_t generated_tokens) const {
-    return (static_cast<double>(prompt_tokens) * prompt +
-            static_cast<double>(generated_tokens) * generated) /
-           1e6;
-  }
-};
 
 // Limits; those not set do not bind. Calls are requests to a model that no cache of this run can
 // answer, also those that fail; they are never exceeded. What is under way when the seconds are
@@ -49,6 +40,8 @@ struct Budget {
   std::map<std::string, Price, std::less<>> prices = {};  // by LmInfo::identity
 
   Price price_of(std::string_view identity) const;
+  // Of a run's model and of those its program may name.
+  Prices prices_of(const Lm& own, const std::map<std::string, const Lm*, std::less<>>& named) const;
   bool has_prices() const;  // of any model
 };
 
