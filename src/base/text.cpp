@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdint>
 #include <utility>
 
 namespace hone {
@@ -119,7 +118,13 @@ std::string to_utf8(std::string_view bytes) {
 
 std::string number_text(double number) {
   std::array<char, 32> buffer{};
-  const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+  char* const last = buffer.data() + buffer.size();
+  const double size = std::abs(number);
+  // Without a format the shorter of both is chosen: 3e+05.
+  const bool plain = size == 0 || (size >= 1e-6 && size < 1e16);
+  const auto [end, error] =
+      plain ? std::to_chars(buffer.data(), last, number, std::chars_format::fixed)
+            : std::to_chars(buffer.data(), last, number);
   return error == std::errc{} ? std::string(buffer.data(), end) : std::string("nan");
 }
 

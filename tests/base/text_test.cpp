@@ -28,16 +28,24 @@ TEST(Utf8, TellsWellFormedBytes) {
   EXPECT_EQ(to_utf8("a\xFFü"), "a\xEF\xBF\xBDü");
 }
 
-TEST(NumberText, IsTheShortestThatReadsBack) {
+TEST(NumberText, ReadsBack) {
   EXPECT_EQ(number_text(0.1), "0.1");
   EXPECT_EQ(number_text(12), "12");
   EXPECT_EQ(number_text(1e30), "1e+30");
-  for (const double number : {1.0 / 3, 5e-324, 1.7976931348623157e308, -0.30000000000000004}) {
+  for (const double number : {1.0 / 3, 5e-324, 1.7976931348623157e308, -0.30000000000000004,
+                              1.2345678901234567e-6, -9999999999999998.0}) {
     const std::string text = number_text(number);
     double read = 0;
     std::from_chars(text.data(), text.data() + text.size(), read);
     EXPECT_EQ(read, number) << text;
   }
+}
+
+TEST(NumberText, HasNoExponentWherePeopleWriteNone) {
+  EXPECT_EQ(number_text(300000), "300000");
+  EXPECT_EQ(number_text(-1e15), "-1000000000000000");
+  EXPECT_EQ(number_text(0.00001), "0.00001");
+  EXPECT_EQ(number_text(0), "0");
 }
 
 TEST(Glob, StarsRunOverDots) {

@@ -17,7 +17,8 @@ bool is_utf8(std::string_view bytes);
 // Replaces every ill-formed byte by U+FFFD, so that what goes into JSON or a prompt is always
 // UTF-8.
 std::string to_utf8(std::string_view bytes);
-// Number as the shortest text that reads back the same: "0.1", "12", "1e+30".
+// Number as text that reads back the same: in plain digits, as people and grammars write numbers
+// ("0.1", "300000"), and with an exponent below 1e-6 and from 1e16 on ("1e+30").
 std::string number_text(double number);
 // Glob with `*` (any run, dots included) and `?` (one character).
 bool glob_match(std::string_view pattern, std::string_view text);
