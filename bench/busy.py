@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 
+from lib import places
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HONE = ROOT / "build/bin/hone"
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
@@ -52,7 +54,7 @@ def search_seconds(data, folder, waiting):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
-    parser.add_argument("--data", default=os.environ.get("HONE_DATA", str(ROOT.parent / "shared/data")))
+    parser.add_argument("--data", default=str(places.DATA))
     options = parser.parse_args()
     data = pathlib.Path(options.data) / "mr"
     if not data.is_dir():

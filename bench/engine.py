@@ -25,6 +25,8 @@ import tempfile
 import threading
 import time
 
+from lib import places
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "build/bin/bench_engine"
 WAITING = {"GOMP_SPINCOUNT": "1000"}  # what the command begins itself with
@@ -405,7 +407,7 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="print every count and time")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--data", default=os.environ.get("HONE_DATA", str(ROOT.parent / "shared/data")))
+    parser.add_argument("--data", default=str(places.DATA))
     parser.add_argument("--model", default=None)
     parser.add_argument("--only", default="", help="comma-separated workloads")
     parser.add_argument("--naive", action="store_true", help="compare what is generated with naive decoding")
@@ -417,15 +419,14 @@ def main():
     options.slots = [1, 4] if options.quick else [1, 2, 4, 8, 16]
     if options.clock == "cpu":
         options.threads = 1
-    cache = pathlib.Path(os.environ.get("HONE_CACHE", pathlib.Path.home() / ".cache/hone"))
-    model = options.model or str(cache / "models/smollm2-q4_0.gguf")
-    options.tuning = str(cache / "tuning")
+    model = options.model or str(places.CACHE / "models/smollm2-q4_0.gguf")
+    options.tuning = str(places.CACHE / "tuning")
     data = pathlib.Path(options.data)
     if not (data / "mr").exists():
         sys.exit(f"bench engine: no data sets in {data}; name their folder with --data or HONE_DATA")
     if not os.path.exists(model):
         sys.exit(f"bench engine: no model {model}; run: build/bin/hone models pull smollm2")
-    peers = pathlib.Path(os.environ.get("HONE_PEERS", pathlib.Path.home() / ".cache/hone-peers")) / "llama/bin"
+    peers = places.PEERS / "llama/bin"
     options.has_server = (peers / "llama-server").exists()
     options.has_bench = ((peers / "llama-bench").exists() and (peers / "llama-batched-bench").exists() and
                          options.clock == "wall")

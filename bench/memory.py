@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 
+from lib import places
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CELLS = 8192
 STEP_TOKENS = 256
@@ -72,12 +74,11 @@ class Gguf:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the figure as one JSON object")
-    parser.add_argument("--data", default=os.environ.get("HONE_DATA", str(ROOT.parent / "shared/data")))
+    parser.add_argument("--data", default=str(places.DATA))
     parser.add_argument("--model", default=None)
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    cache = pathlib.Path(os.environ.get("HONE_CACHE", pathlib.Path.home() / ".cache/hone"))
-    model = options.model or str(cache / "models/smollm2-q4_0.gguf")
+    model = options.model or str(places.CACHE / "models/smollm2-q4_0.gguf")
     data = pathlib.Path(options.data) / "mr"
     if not data.exists():
         sys.exit(f"bench memory: no data sets in {options.data}; name their folder with --data or HONE_DATA")

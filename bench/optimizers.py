@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-from lib import dot_plot
+from lib import dot_plot, places
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench/optimizers.jsonl"
@@ -342,7 +342,7 @@ def main():
     parser.add_argument("--only", default="", help="of them, those whose key matches")
     parser.add_argument("--docs", action="store_true", help="write the tables and the plot into docs/")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--data", default=os.environ.get("HONE_DATA", str(ROOT.parent / "shared/data")))
+    parser.add_argument("--data", default=str(places.DATA))
     parser.add_argument("--hone", default=str(ROOT / "build/bin/hone"))
     parser.add_argument("--through", default="")
     arguments = parser.parse_args()

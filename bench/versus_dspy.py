@@ -3,8 +3,8 @@
     ./dev bench versus-dspy [--json] [--only mr,banking10] [--runs 3] [--results FILE]
 
 DSPy runs as ../shared/bench/dspy_compile.py does (JSON adapter), in front of llama-server at the slot count that serves
-it fastest here; ${HONE_SHARED} or --shared names another folder for that script and the data. Peers are looked for in
-${HONE_PEERS:-~/.cache/hone-peers}. Sides take turns. `speedup_*` is DSPy's compile time over hone's search time, neither
+it fastest here; ${HONE_SHARED} or --shared names the folder of that bench/, ${HONE_DATA} or --data that of the data sets.
+Peers are looked for in ${HONE_PEERS:-~/.cache/hone-peers}. Sides take turns. `speedup_*` is DSPy's compile time over hone's search time, neither
 with loading of the model nor with scoring of the test split; `score_gain_*` is hone's test score less DSPy's, in points.
 Both are taken from medians over the runs. hone runs with --race fast, where rank decides which of the few candidates are
 measured to the end; --race on takes about twice as long and chooses better. With --results every run is appended to
@@ -23,6 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from lib import places
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HONE = ROOT / "build/bin/hone"
@@ -102,16 +104,15 @@ class Comparison:
     def __init__(self, options, folders):
         self.options = options
         self.folders = folders
-        self.peers = pathlib.Path(os.environ.get("HONE_PEERS", pathlib.Path.home() / ".cache/hone-peers"))
+        self.peers = places.PEERS
         self.threads = len(os.sched_getaffinity(0))
-        cache = pathlib.Path(os.environ.get("HONE_CACHE", pathlib.Path.home() / ".cache/hone"))
-        self.model = options.model or str(cache / "models/smollm2-q4_0.gguf")
+        self.model = options.model or str(places.CACHE / "models/smollm2-q4_0.gguf")
         if not os.path.exists(self.model):
             sys.exit(f"versus-dspy: no model {self.model}; run: build/bin/hone models pull smollm2")
         for needed in [self.peers / "venv/bin/python", self.peers / "llama/bin/llama-server",
                        options.shared / "bench/dspy_compile.py"]:
             if not needed.exists():
-                sys.exit(f"versus-dspy: {needed} is missing; the peers' own set-up script installs it")
+                sys.exit(f"versus-dspy: {needed} is missing; docs/performance.md says what has to be there")
 
     def dspy(self, task, slots, candidates, limits):
         with Server(self.peers / "llama/bin/llama-server", self.model, slots, self.threads) as server:
@@ -201,8 +202,8 @@ def main():
     parser.add_argument("--slots", type=int, default=0, help="of llama-server; 0 = measured")
     parser.add_argument("--race", default="fast", choices=["on", "fast", "off"], help="hone's racing")
     parser.add_argument("--dspy-optimizer", default="random_search", choices=["random_search", "mipro"])
-    parser.add_argument("--shared", type=pathlib.Path,
-                        default=pathlib.Path(os.environ.get("HONE_SHARED", ROOT.parent / "shared")))
+    parser.add_argument("--data", type=pathlib.Path, default=places.DATA)
+    parser.add_argument("--shared", type=pathlib.Path, default=places.SHARED)
     parser.add_argument("--model", default=None)
     parser.add_argument("--results", type=pathlib.Path, help="append every run to this file; medians over all of it")
     parser.add_argument("--no-table", action="store_true", help="leave docs/performance.md alone")
@@ -211,9 +212,9 @@ def main():
     for task in tasks:
         if task not in INSTRUCTIONS:
             parser.error(f"no task '{task}'; there are: {', '.join(INSTRUCTIONS)}")
-    data = options.shared / "data"
+    data = options.data
     if not (data / "mr").exists():
-        sys.exit(f"versus-dspy: no data sets in {data}; name their folder's parent with --shared or HONE_SHARED")
+        sys.exit(f"versus-dspy: no data sets in {data}; name their folder with --data or HONE_DATA")
 
     records = read_rows(options.results) if options.results and options.results.exists() else []
     with tempfile.TemporaryDirectory() as temporary:

@@ -386,9 +386,16 @@ class Run {
   Report report_;
 };
 
-int list_optimizers() {
+// All, or the named one with its options.
+int list_optimizers(const std::optional<std::string>& name) {
+  if (name) {
+    if (const auto made = make_optimizer(*name); !made) return fail(made.error());
+  }
   for (const OptimizerInfo& info : optimizers()) {
+    if (name && info.name != *name) continue;
     std::printf("%s: %s; for %s\n", info.name.c_str(), info.summary.c_str(), info.suits.c_str());
+    if (!name) continue;
+    for (const std::string& option : info.options) std::printf("  %s\n", option.c_str());
   }
   return kOk;
 }
@@ -396,7 +403,7 @@ int list_optimizers() {
 }  // namespace
 
 int run_optimize(const OptimizeFlags& flags) {
-  if (flags.list) return list_optimizers();
+  if (flags.list) return list_optimizers(flags.optimizer);
   const Console console = standard_error();
   const SystemClock clock;
   Progress progress(console, clock, flags.quiet);

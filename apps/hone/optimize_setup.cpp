@@ -12,11 +12,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What must not be written over. A saved program may be: the tuned one takes its place.
+// What must not be written over. The program to tune may be: the tuned one takes its place.
 std::vector<fs::path> files_read(const TaskSpec& task, const Program& student) {
   std::vector<fs::path> files{task.file};
   for (const SplitSpec& split : task.data)
     files.insert(files.end(), split.files.begin(), split.files.end());
+  if (task.teacher_program) files.push_back(*task.teacher_program);
   if (task.log) files.push_back(*task.log);
   if (task.model_settings.cache) files.push_back(*task.model_settings.cache);
   for (const Retrieve& step : student.retrieve_steps()) files.push_back(step.corpus().path());

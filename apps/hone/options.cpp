@@ -27,6 +27,7 @@ constexpr const char* kOptimizeExamples = R"x(Examples:
     --train train.jsonl --val dev.jsonl --test test.jsonl --metric exact_match:label --model smollm2 --out reviews.hone.json
   hone optimize triage.toml --goal 'score - 0.1*prompt_tokens/1000' --within 'generated_tokens < 50'
   hone optimize --list
+  hone optimize --list --optimizer mipro
 )x";
 
 constexpr const char* kEvalExamples = R"x(Examples:
@@ -108,7 +109,7 @@ void add_model_settings(CLI::App& app, ModelSettings& settings) {
   app.add_option("--retries", settings.retries, "More tries of a call a server failed (default 5)")
       ->transform(natural_number())
       ->check(CLI::Range(0, 100));
-  app.add_option("--context", settings.context, "Tokens a local model's cache holds")
+  app.add_option("--context", settings.context, "Tokens a local model's cache holds (default 8192)")
       ->transform(natural_number())
       ->check(CLI::Range(std::size_t{0}, std::size_t{1} << 24U));
   app.add_option(
@@ -134,7 +135,8 @@ void add_task(CLI::App& app, TaskFlags& task) {
   app.add_option("--model", task.model, kModelHelp);
   app.add_option("--seed", task.seed, "Of everything random (default 0)")
       ->transform(natural_number());
-  app.add_option("--threads", task.threads, "Runs at once (default 8)")
+  app.add_option("--threads", task.threads,
+                 "Runs at once on a server; local models take more (default 8)")
       ->transform(natural_number())
       ->check(CLI::Range(1, 1024));
   add_model_settings(app, task.model_settings);
@@ -152,9 +154,11 @@ void add_globs(CLI::App& app, std::vector<std::string>& keep, std::vector<std::s
 void add_optimize(CLI::App& root, OptimizeFlags& flags) {
   CLI::App* app = root.add_subcommand("optimize", "Find the prompt that does a task best");
   app->footer(kOptimizeExamples);
-  app->add_option("FILE", flags.task.file, "Task file (TOML); flags win over it");
+  app->add_option("FILE", flags.task.file,
+                  "Task file (TOML), or a tuned program (*.hone.json); flags win over it");
   add_task(*app, flags.task);
-  app->add_flag("--list", flags.list, "Names the optimizers and ends");
+  app->add_flag("--list", flags.list,
+                "Names the optimizers, or the options of the one named, and ends");
   app->add_option("--optimizer", flags.optimizer, "How to search (see --list)");
   app->add_option("--option", flags.optimizer_options, "Option of the optimizer: key=value")
       ->allow_extra_args(false);
@@ -222,7 +226,8 @@ void add_run(CLI::App& root, RunFlags& flags) {
   app->add_option("--input", flags.input,
                   "One JSON object; without it, JSON lines from standard input");
   app->add_option("--model", flags.model, kModelHelp);
-  app->add_option("--threads", flags.threads, "Runs at once (default 8)")
+  app->add_option("--threads", flags.threads,
+                  "Runs at once on a server; local models take more (default 8)")
       ->transform(natural_number())
       ->check(CLI::Range(1, 1024));
   app->add_option("--seed", flags.seed, "Of sampling (default 0)")->transform(natural_number());

@@ -56,51 +56,84 @@ std::optional<Value> read_boolean(std::string_view text, const std::string& wher
   return fail(faults, where, quote_text(trim(text)) + " is neither true nor false");
 }
 
-// Every number in a text; a sign counts only where it is no hyphen or minus between words.
-std::vector<std::string_view> numbers_within(std::string_view text) {
-  std::vector<std::string_view> found;
-  for (std::size_t i = 0; i < text.size();) {
-    const bool starts =
-        is_digit(text[i]) || (text[i] == '.' && i + 1 < text.size() && is_digit(text[i + 1]));
-    if (!starts) {
-      ++i;
+bool digit_at(std::string_view text, std::size_t at) {
+  return at < text.size() && is_digit(text[at]);
+}
+
+// Where the digits of a word end: "v1.25" and "step_2" hold no number. The place itself where the
+// digits there are no word's.
+std::size_t word_digits_end(std::string_view text, std::size_t begin) {
+  const bool joined = begin > 1 && text[begin - 1] == '_' && !is_digit(text[begin - 2]);
+  const std::size_t letter = joined ? begin - 1 : begin;
+  if (letter == 0 || !is_ascii_word(text[letter - 1])) return begin;
+  if (!is_digit(text[begin])) return begin + 1;  // "No.5": only the point is the word's
+  std::size_t end = begin + 1;
+  while (digit_at(text, end) ||
+         (digit_at(text, end + 1) && (text[end] == '.' || text[end] == ',' || text[end] == '_')))
+    ++end;
+  return end;
+}
+
+// Where the number that begins at a byte ends, with its groups, decimals and exponent.
+std::size_t number_end(std::string_view text, std::size_t begin) {
+  std::size_t end = begin;
+  while (end < text.size()) {
+    const char c = text[end];
+    const bool after_digit = end > begin && is_digit(text[end - 1]);
+    const bool sign_next = end + 1 < text.size() && (text[end + 1] == '-' || text[end + 1] == '+');
+    const bool exponent =
+        after_digit && (c == 'e' || c == 'E') && digit_at(text, sign_next ? end + 2 : end + 1);
+    const bool group = after_digit && c == '_' && digit_at(text, end + 1) &&
+                       digit_at(text, end + 2) && digit_at(text, end + 3) &&
+                       !digit_at(text, end + 4);  // "1_000"
+    if (exponent) {
+      end += 2;
+    } else if (is_digit(c) || group || ((c == '.' || c == ',') && digit_at(text, end + 1))) {
+      ++end;
+    } else {
+      break;
+    }
+  }
+  return end;
+}
+
+bool is_currency(std::uint32_t code) {
+  return code == '$' || (code >= 0xA2 && code <= 0xA5) || (code >= 0x20A0 && code <= 0x20CF);
+}
+
+// Whether a number has a minus before it or before its currency sign; after a word, a digit or a
+// bracket it is a hyphen, a dash or the minus of a difference.
+bool minus_before(std::string_view text, std::size_t begin) {
+  std::size_t at = begin;
+  const std::size_t blank = at > 0 && text[at - 1] == ' ' ? at - 1 : at;
+  if (blank > 0) {
+    const std::size_t currency = character_begin(text, blank);
+    if (is_currency(code_at(text, currency))) at = currency;
+  }
+  if (at == 0) return false;
+  const std::size_t sign = character_begin(text, at);
+  if (!is_dash_code(code_at(text, sign))) return false;
+  return sign == 0 || (!word_before(text, sign) && text[sign - 1] != ')');
+}
+
+// Every number in a text, its minus written as "-" before its digits.
+std::vector<std::string> numbers_within(std::string_view text) {
+  std::vector<std::string> found;
+  for (std::size_t at = 0; at < text.size();) {
+    if (!digit_at(text, at) && !(text[at] == '.' && digit_at(text, at + 1))) {
+      ++at;
       continue;
     }
-    const std::size_t letter = i > 1 && text[i - 1] == '_' ? i - 1 : i;  // also "step_2"
-    if (letter > 0 && is_ascii_word(text[letter - 1])) {
-      const auto goes_on = [&] {
-        if (i >= text.size()) return false;
-        const bool joint = text[i] == '.' || text[i] == ',';
-        return is_digit(text[i]) || (joint && i + 1 < text.size() && is_digit(text[i + 1]));
-      };
-      // All of it belongs to the word: the end of "v1.25" is no number of its own, "No.5" is one.
-      const bool all = is_digit(text[i]);
-      do {
-        ++i;
-      } while (all && goes_on());
+    const std::size_t word_end = word_digits_end(text, at);
+    if (word_end != at) {
+      at = word_end;
       continue;
     }
-    std::size_t begin = i;
-    for (const std::string_view sign : {"-", "\xE2\x88\x92"}) {  // U+2212, the minus of print
-      if (!text.substr(0, i).ends_with(sign)) continue;
-      const std::size_t at = i - sign.size();
-      if (at == 0 || (!word_before(text, at) && text[at - 1] != ')')) begin = at;
-    }
-    while (i < text.size()) {
-      const bool digit_next = i + 1 < text.size() && is_digit(text[i + 1]);
-      const bool exponent =
-          (text[i] == 'e' || text[i] == 'E') && i > begin && is_digit(text[i - 1]) &&
-          (digit_next || (i + 2 < text.size() && (text[i + 1] == '-' || text[i + 1] == '+') &&
-                          is_digit(text[i + 2])));
-      if (exponent) {
-        i += 2;
-      } else if (is_digit(text[i]) || ((text[i] == '.' || text[i] == ',') && digit_next)) {
-        ++i;
-      } else {
-        break;
-      }
-    }
-    found.push_back(text.substr(begin, i - begin));
+    const std::size_t end = number_end(text, at);
+    std::string number = minus_before(text, at) ? "-" : "";
+    number += text.substr(at, end - at);
+    found.push_back(std::move(number));
+    at = end;
   }
   return found;
 }
@@ -144,7 +177,7 @@ std::optional<Value> read_number_text(const Type& type, std::string_view text,
   std::optional<Value> only;
   for (const std::string_view source : {first_line(text), trim(text)}) {
     only.reset();
-    for (const std::string_view found : numbers_within(source)) {
+    for (const std::string& found : numbers_within(source)) {
       const auto number = read_number(found);
       if (!number) return fail(faults, where, quote_text(trim(text)) + " is not " + wanted);
       if (only && !(*only == *number)) {
@@ -178,20 +211,59 @@ bool is_scalar(const Type& type) {
   return type.kind() != TypeKind::list && type.kind() != TypeKind::structure;
 }
 
-// "- a", "* a", "• a", "1. a", "2) a" without the mark; nothing when the line has none.
+// "- a", "* a", "• a", "1. a", "2) a", "[3] a", "[ ] a", "[x] a" without the mark; nothing when the
+// line has none.
 std::optional<std::string_view> bullet_text(std::string_view line) {
-  for (const std::string_view mark : {"- ", "* ", "+ ", "\xE2\x80\xA2"}) {
+  for (const std::string_view mark :
+       {"- ", "* ", "+ ", "\xE2\x80\xA2", "[ ] ", "[] ", "[x] ", "[X] "}) {
     if (line.starts_with(mark)) return trim(line.substr(mark.size()));
   }
+  const bool bracket = line.starts_with('[');
+  if (bracket) line.remove_prefix(1);
   std::size_t digits = 0;
-  while (digits < line.size() && is_digit(line[digits])) ++digits;
+  while (digit_at(line, digits)) ++digits;
   if (digits == 0 || digits > 3 || digits + 1 >= line.size()) return std::nullopt;
-  if ((line[digits] != '.' && line[digits] != ')') || line[digits + 1] != ' ') return std::nullopt;
+  const std::string_view closing = bracket ? "]" : ".)";
+  if (closing.find(line[digits]) == std::string_view::npos) return std::nullopt;
+  if (line[digits + 1] != ' ') return std::nullopt;
   return trim(line.substr(digits + 2));
 }
 
+// The parts of "1,000, 2,000": of numbers, a comma before a blank parts them where every other one
+// groups thousands. Nothing when the line is not written so.
+std::vector<std::string_view> grouped_numbers(std::string_view line) {
+  std::vector<std::string_view> parts;
+  bool grouped = false;
+  for (std::size_t at = 0; at < line.size();) {
+    const std::size_t end = std::min(line.find(", ", at), line.size());
+    std::string_view part = trim(line.substr(at, end - at));
+    at = end + 2;
+    if (part.ends_with(',')) part = trim(part.substr(0, part.size() - 1));
+    if (part.empty()) continue;
+    parts.push_back(part);
+    const auto commas = std::count(part.begin(), part.end(), ',');
+    if (commas == 0) continue;
+    const std::vector<std::string> numbers = numbers_within(part);
+    if (numbers.size() != 1 || !read_number(numbers.front())) return {};
+    if (std::count(numbers.front().begin(), numbers.front().end(), ',') != commas) return {};
+    grouped = true;
+  }
+  if (!grouped || parts.size() < 2) return {};
+  return parts;
+}
+
+void add_comma_items(Value::List& items, std::string_view line, bool of_numbers) {
+  const std::vector<std::string_view> grouped =
+      of_numbers ? grouped_numbers(line) : std::vector<std::string_view>();
+  for (const std::string_view part : grouped) items.emplace_back(part);
+  if (!grouped.empty()) return;
+  for (const std::string& item : split(line, ',')) {
+    if (!trim(item).empty()) items.emplace_back(trim(item));
+  }
+}
+
 // Items of a list that is not written as JSON.
-Value::List loose_items(std::string_view text) {
+Value::List loose_items(std::string_view text, bool of_numbers) {
   Value::List items;
   std::vector<std::string_view> lines;
   bool bullets = false;
@@ -210,9 +282,7 @@ Value::List loose_items(std::string_view text) {
     } else if (lines.size() > 1) {
       items.emplace_back(trim(line.ends_with(',') ? line.substr(0, line.size() - 1) : line));
     } else {
-      for (const std::string& item : split(line, ',')) {
-        if (!trim(item).empty()) items.emplace_back(trim(item));
-      }
+      add_comma_items(items, line, of_numbers);
     }
   }
   return items;
@@ -245,14 +315,31 @@ std::optional<Value> coerce_items(const Type& type, const Value::List& items,
   return Value(std::move(read));
 }
 
+// Whether the bracket a text begins with is the list, rather than a mark before its first item:
+// "[1] Smith 2020", "[ ] buy milk", "[Paris](https://a.com)".
+bool begins_with_list(std::string_view text) {
+  const LeadingJson leading = read_leading_json(text);
+  const std::string_view rest = text.substr(leading.end);
+  const std::size_t line_end = std::min(rest.find('\n'), rest.size());
+  if (trim(rest.substr(line_end)).starts_with('[')) return false;
+  const std::string_view behind = trim(rest.substr(0, line_end));
+  if (behind.find_first_not_of(".,;:!?*'\"`)}") == std::string_view::npos) return true;
+  // What is plainly JSON may have a remark behind it; split at commas, its items would keep the
+  // brackets.
+  if (behind.starts_with("//") || behind.starts_with('#')) return true;
+  return leading.value.size() > 1 || trim(text.substr(1)).starts_with('"');
+}
+
 std::optional<Value> read_list(const Type& type, std::string_view text, const std::string& where,
                                Faults& faults) {
   text = trim(text);
-  const std::string_view inner = without_fence(text);
+  // A fence after the list is no fence around it.
+  const std::string_view inner = text.starts_with('[') ? text : without_fence(text);
   const Type element = strip_optional(type.element());
   const bool has_bracket = text.find('[') != std::string_view::npos;
-  if (has_bracket && (inner.starts_with('[') || !is_scalar(element) ||
-                      text.find("[\"") != std::string_view::npos)) {
+  const bool is_json =
+      inner.starts_with('[') ? begins_with_list(inner) : text.find("[\"") != std::string_view::npos;
+  if (has_bracket && (is_json || !is_scalar(element))) {
     if (const auto json = internal::repair_json(text, JsonShape::list); json && json->is_list()) {
       return coerce_items(type, json->as_list(), where, faults);
     }
@@ -265,7 +352,8 @@ std::optional<Value> read_list(const Type& type, std::string_view text, const st
   }
   if (is_null_word(text)) return coerce_items(type, {}, where, faults);
   if (!is_scalar(element)) return fail(faults, where, quote_text(text) + " is not a JSON list");
-  return coerce_items(type, loose_items(inner), where, faults);
+  const bool of_numbers = element.kind() == TypeKind::integer || element.kind() == TypeKind::real;
+  return coerce_items(type, loose_items(inner, of_numbers), where, faults);
 }
 
 const Value* find_member(const Value& object, std::string_view name) {

@@ -1,5 +1,6 @@
 #include "adapter/json_repair.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include "hone/base/text.hpp"
 
 #include "adapter/utf8.hpp"
+#include "adapter/words.hpp"
 
 namespace hone {
 namespace internal {
@@ -46,6 +48,11 @@ class LenientReader {
     if (const QuotePair* quote = quote_here()) return read_string(*quote);
     return read_bare();
   }
+
+  // Where reading stopped.
+  std::size_t position() const { return at_; }
+  // Whether a comma stands inside a number in a way that leaves open which number is meant.
+  bool has_cut_number() const { return has_cut_number_; }
 
  private:
   bool at_end() const { return at_ >= text_.size(); }
@@ -101,13 +108,16 @@ class LenientReader {
         break;
       }
       const std::size_t before = at_;
+      const bool is_bare = !quote_here();
       std::string name = read_name();
       skip_space();
       Value value;
       if (!at_end() && (peek() == ':' || peek() == '=')) {
         at_ += starts_with("=>") ? 2U : 1U;
         skip_space();
-        if (!at_end() && peek() != ',' && peek() != '}') value = read(depth + 1);
+        if (!at_end() && peek() != ',' && peek() != '}') value = read_member(depth + 1);
+      } else if (is_bare && is_rest_of_number(name, before)) {
+        has_cut_number_ = true;
       }
       if (at_ == before) ++at_;  // a stray character must not hold the reader up
       if (!name.empty()) fields.emplace_back(std::move(name), std::move(value));
@@ -121,6 +131,55 @@ class LenientReader {
     while (!at_end() && std::string_view(":=,}{[]\n\"").find(peek()) == std::string_view::npos)
       ++at_;
     return std::string(trim(text_.substr(begin, at_ - begin)));
+  }
+
+  // Digits without a ':' are no key but what a comma cut off a number: "1,25", "$1,250",
+  // "1,250 USD".
+  bool is_rest_of_number(std::string_view name, std::size_t begin) const {
+    if (name.empty() || !is_digit(name.front())) return false;
+    const bool behind_digit = begin > 1 && text_[begin - 1] == ',' && is_digit(text_[begin - 2]);
+    return behind_digit || std::all_of(name.begin(), name.end(), is_digit);
+  }
+
+  // The value of an object's member. A key must follow the comma there, so "1,250" is one number;
+  // in a list it may be two.
+  Value read_member(int depth) {
+    const std::size_t end = grouped_end();
+    if (const std::optional<Value> number = read_number(text_.substr(at_, end - at_))) {
+      at_ = end;
+      return *number;
+    }
+    return read(depth);
+  }
+
+  // Where the number with groups of thousands ends that begins here and is a member's whole value;
+  // the place itself where none does.
+  std::size_t grouped_end() const {
+    const auto digits = [&](std::size_t from) {
+      const std::size_t end = text_.find_first_not_of("0123456789", from);
+      return std::min(end, text_.size()) - std::min(from, text_.size());
+    };
+    std::size_t at = at_;
+    if (!at_end() && is_dash_code(code_at(text_, at))) at = character_end(text_, at);
+    const std::size_t first = digits(at);
+    if (first == 0 || first > 3) return at_;
+    at += first;
+    const std::size_t groups = at;
+    while (at < text_.size() && text_[at] == ',' && digits(at + 1) == 3) at += 4;
+    if (at == groups) return at_;
+    if (at < text_.size() && text_[at] == '.') at += 1 + digits(at + 1);
+    return ends_member(text_.substr(at)) ? at : at_;
+  }
+
+  // Whether a member's value is over before this: the object or the line ends, or a comma comes
+  // that parts no more digits.
+  static bool ends_member(std::string_view rest) {
+    const std::size_t begin = rest.find_first_not_of(" \t\r");
+    if (begin == std::string_view::npos) return true;
+    rest.remove_prefix(begin);
+    if (rest.front() == ',') return rest.size() == 1 || !is_digit(rest[1]);
+    return std::string_view("}]\n").find(rest.front()) != std::string_view::npos ||
+           rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with("# ");
   }
 
   Value read_list(int depth) {
@@ -251,7 +310,29 @@ class LenientReader {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  bool has_cut_number_ = false;
 };
+
+Result<Value> read_leniently(std::string_view text) {
+  LenientReader reader(text);
+  Value value = reader.read();
+  if (!reader.has_cut_number()) return value;
+  return bad_reply(
+      {}, "a comma inside a number in '" + shorten(text, 60) + "'; write numbers without commas");
+}
+
+// A text without brackets that is one value all the same.
+std::optional<Value> read_lone_value(std::string_view text) {
+  const std::string lower = to_lower(text);
+  if (lower == "true") return Value(true);
+  if (lower == "false") return Value(false);
+  if (lower == "none") return Value();
+  if (std::optional<Value> number = read_number(text)) return number;
+  for (const QuotePair& quote : kQuotes) {
+    if (text.starts_with(quote.open)) return LenientReader(text).read();
+  }
+  return std::nullopt;
+}
 
 // Where the value that begins at a bracket ends, were it well formed; npos when it never closes.
 std::size_t balanced_end(std::string_view text, std::size_t begin) {
@@ -306,7 +387,8 @@ bool opens_json(std::string_view text, std::size_t open) {
 // What a text holds: the first well-formed value, else where to read leniently.
 struct JsonSearch {
   std::optional<Value> value;
-  std::size_t open = std::string_view::npos;
+  std::size_t open = std::string_view::npos;  // where either begins
+  bool is_flawed = false;                     // JSON goes on behind a bracket, but not well formed
 };
 
 // Of the first few brackets, one that opens well-formed JSON is the one meant, but none inside a
@@ -316,18 +398,18 @@ JsonSearch search_json(std::string_view text, JsonShape shape) {
   JsonSearch search;
   search.open = find_open(text, shape, 0);
   std::size_t at = search.open;
-  bool flawed = false;
   for (int i = 0; i < kTries && at != std::string_view::npos; ++i) {
     const std::size_t end = balanced_end(text, at);
     if (end != std::string_view::npos) {
       if (Result<Value> strict = Value::parse_json(text.substr(at, end - at))) {
         search.value = std::move(*strict);
+        search.open = at;
         return search;
       }
     }
     if (opens_json(text, at)) {
-      if (!flawed) search.open = at;
-      flawed = true;
+      if (!search.is_flawed) search.open = at;
+      search.is_flawed = true;
       if (end == std::string_view::npos || text[at] == '[') return search;
       shape = JsonShape::object;  // a sketch of the layout may stand before the object itself
     }
@@ -337,6 +419,14 @@ JsonSearch search_json(std::string_view text, JsonShape shape) {
 }
 
 }  // namespace
+
+LeadingJson read_leading_json(std::string_view text) {
+  LenientReader reader(text);
+  LeadingJson leading;
+  leading.value = reader.read();
+  leading.end = reader.position();
+  return leading;
+}
 
 std::string_view without_fence(std::string_view text) {
   text = trim(text);
@@ -358,19 +448,15 @@ std::optional<Value> read_number(std::string_view text) {
   if (text.empty()) return std::nullopt;
   std::string plain;
   plain.reserve(text.size() + 1);
-  constexpr std::string_view kMinus = "\xE2\x88\x92";  // U+2212, the minus of print
-  if (text.starts_with(kMinus)) {
+  if (is_dash_code(code_at(text, 0))) {
     plain.push_back('-');
-    text.remove_prefix(kMinus.size());
+    text.remove_prefix(character_end(text, 0));
   }
-  const auto digit = [&](std::size_t at) {
-    return at < text.size() && text[at] >= '0' && text[at] <= '9';
-  };
+  const auto digit = [&](std::size_t at) { return at < text.size() && is_digit(text[at]); };
   // Thousands stand in groups only after one to three digits: "0,125" is no whole number.
-  const std::size_t start = text.starts_with('-') ? 1U : 0U;
-  std::size_t group = start;
+  std::size_t group = 0;
   while (digit(group)) ++group;
-  if (group == start || group - start > 3 || text[start] == '0') group = std::string_view::npos;
+  if (group == 0 || group > 3 || text.front() == '0') group = std::string_view::npos;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool groups = i == group && (text[i] == ',' || text[i] == '_') && digit(i + 1) &&
                         digit(i + 2) && digit(i + 3) && !digit(i + 4);
@@ -407,30 +493,24 @@ Result<Value> repair_json(std::string_view raw, JsonShape shape) {
   const bool fence_first =
       whole.find("```") < find_open(whole, shape, 0);  // else the fence is inside a string
   const std::string_view inner = fence_first ? fenced : whole;
-  // Well-formed JSON of either text comes first: a fence may be cut at one inside a string.
   JsonSearch in_fence = search_json(inner, shape);
   if (in_fence.value) return std::move(*in_fence.value);
   JsonSearch in_whole = fence_first ? search_json(whole, shape) : JsonSearch{};
-  if (in_whole.value) return std::move(*in_whole.value);
-  if (in_fence.open != std::string_view::npos) {
-    return LenientReader(inner.substr(in_fence.open)).read();
+  // Flawed JSON in a fence is the answer, not what comes after it. Well-formed JSON that begins
+  // inside the fence says that the fence was cut at one inside a string.
+  const auto fence_end = static_cast<std::size_t>(inner.data() - whole.data()) + inner.size();
+  const bool fence_holds_json = in_fence.is_flawed || in_fence.open == 0;
+  if (in_whole.value && (!fence_holds_json || in_whole.open < fence_end)) {
+    return std::move(*in_whole.value);
   }
-  if (in_whole.open != std::string_view::npos) {
-    return LenientReader(whole.substr(in_whole.open)).read();
-  }
+  if (in_fence.open != std::string_view::npos) return read_leniently(inner.substr(in_fence.open));
+  if (in_whole.open != std::string_view::npos) return read_leniently(whole.substr(in_whole.open));
   if (shape != JsonShape::any) {
     return bad_reply({}, std::string("no JSON ") +
                              (shape == JsonShape::object ? "object" : "list") + " in '" +
                              shorten(whole, 60) + "'");
   }
-  const std::string lower = to_lower(inner);
-  if (lower == "true") return Value(true);
-  if (lower == "false") return Value(false);
-  if (lower == "none") return Value();
-  if (std::optional<Value> number = read_number(inner)) return *number;
-  for (const QuotePair& quote : kQuotes) {
-    if (inner.starts_with(quote.open)) return LenientReader(inner).read();
-  }
+  if (std::optional<Value> value = read_lone_value(inner)) return std::move(*value);
   return bad_reply({}, "no JSON in '" + shorten(whole, 60) + "'");
 }
 

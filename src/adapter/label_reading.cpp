@@ -35,34 +35,147 @@ bool is_telling_sign(char sign, char left, char right) {
   }
 }
 
-// Where the word begins that denies what begins at a byte of a lower-case text ("not a bug"); npos
-// when none does.
-std::size_t denial_before(std::string_view text, std::size_t at) {
-  for (int i = 0; i < 2; ++i) {  // twice: an article may stand between
-    const std::size_t last =
-        at == 0 ? std::string_view::npos : text.find_last_not_of(" \t\"'`*_", at - 1);
-    if (last == std::string_view::npos) return last;
-    std::size_t begin = last + 1;
-    while (begin > 0) {
-      const std::size_t previous = character_begin(text, begin);
-      const std::uint32_t code = code_at(text, previous);
-      if (!is_word_code(code) && code != '\'' && code != 0x2019) break;
-      begin = previous;
-    }
-    const std::string_view word = text.substr(begin, last + 1 - begin);
-    if (word == "not" || word == "never" || word == "no" || word == "neither" ||
-        word.ends_with("n't") || word.ends_with("n\xE2\x80\x99t"))
-      return begin;
-    if (word != "a" && word != "an" && word != "the") break;
+bool is_apostrophe(std::uint32_t code) {
+  return code == '\'' || code == 0x2019;
+}
+
+// Where the word ends that stands before a byte in the same clause: only blanks, quotes, emphasis
+// and the hyphen of "non-toxic" may stand between. 0 when there is none.
+std::size_t word_end_before(std::string_view text, std::size_t at) {
+  while (at > 0 && !word_before(text, at)) {
+    const std::size_t begin = character_begin(text, at);
+    const std::uint32_t code = code_at(text, begin);
+    const bool hyphen = (code == '-' || code == 0x2010 || code == 0x2011) &&
+                        word_before(text, begin) && text[at] != ' ' && text[at] != '\t';
+    const bool mark =
+        code < 0x80
+            ? std::string_view(" \t\"'`*_").find(static_cast<char>(code)) != std::string_view::npos
+            : code == 0xA0 || (code >= 0x2018 && code <= 0x201F);  // a blank, quotes
+    if (!hyphen && !mark) return 0;
     at = begin;
+  }
+  return at;
+}
+
+// Where the word begins that ends before a byte; "isn't" is one word.
+std::size_t word_begin_before(std::string_view text, std::size_t end) {
+  while (end > 0) {
+    const std::size_t begin = character_begin(text, end);
+    const bool joint = is_apostrophe(code_at(text, begin)) && word_before(text, begin);
+    if (!joint && !word_before(text, end)) break;
+    end = begin;
+  }
+  return end;
+}
+
+bool is_denial(std::string_view word) {
+  constexpr std::array<std::string_view, 5> kDenials = {"not", "never", "no", "neither", "cannot"};
+  return std::find(kDenials.begin(), kDenials.end(), word) != kDenials.end() ||
+         word.ends_with("n't") || word.ends_with("n\xE2\x80\x99t");
+}
+
+// Where the word begins that denies what begins at a byte of a lower-case text ("not really a
+// bug"); npos when none does.
+std::size_t denial_before(std::string_view text, std::size_t at) {
+  constexpr int kReach = 3;  // words
+  for (int i = 0; i < kReach; ++i) {
+    const std::size_t end = word_end_before(text, at);
+    if (end == 0) break;
+    at = word_begin_before(text, end);
+    const std::string_view word = text.substr(at, end - at);
+    if (is_denial(word) || (i == 0 && (word == "non" || word == "anti"))) return at;
+    // "not legitimate but spam", "no doubt spam": what is denied ends here.
+    if (word == "but" || word == "doubt") break;
   }
   return std::string_view::npos;
 }
 
-// The one label that stands in a longer text as a word, longest labels first, each stretch counted
-// once; none when the text denies it.
-std::optional<std::size_t> only_label_within(std::string_view text,
-                                             const std::vector<std::string>& labels) {
+// Whether a number goes on to the left of a digit: "0.5", "4/5", ".5" and "-5" name no 5.
+bool number_goes_on_before(std::string_view text, std::size_t at) {
+  if (at == 0) return false;
+  const std::size_t begin = character_begin(text, at);
+  const std::uint32_t sign = code_at(text, begin);
+  const bool word = word_before(text, begin);
+  if (is_dash_code(sign)) return !word;  // the dash of "3-5" or "Rating—5" is no minus
+  if (sign != '.' && sign != ',' && sign != '/') return false;
+  if (begin > 0 && is_digit(text[begin - 1])) return true;
+  return sign == '.' && !word && (begin == 0 || text[begin - 1] != '.');
+}
+
+// Whether a number goes on to the right of a digit: "4.7" and "4/5" name no 4, "4.0" and "4." do.
+bool number_goes_on_after(std::string_view text, std::size_t end) {
+  const auto joins = [&](std::size_t at) {
+    return at + 1 < text.size() && is_digit(text[at + 1]) &&
+           std::string_view(".,/").find(text[at]) != std::string_view::npos;
+  };
+  if (!joins(end)) return false;
+  std::size_t rest = end + 1;
+  while (text[end] == '.' && rest < text.size() && text[rest] == '0') ++rest;
+  return word_after(text, rest) || joins(rest);
+}
+
+// Whether a word stands after the name of a choice ("A is right", "A or B"), as it does not after
+// an article or else the pronoun "I".
+bool follows_name(std::string_view word, bool article) {
+  constexpr std::array<std::string_view, 5> kWords = {"is", "because", "since", "and", "or"};
+  constexpr std::array<std::string_view, 14> kNeverAfterArticles = {
+      "was", "has",    "as",      "but",  "not",   "over",  "with",
+      "for", "rather", "instead", "than", "seems", "looks", "would"};
+  const auto among = [&](const auto& words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  return among(kWords) || (article && among(kNeverAfterArticles));
+}
+
+// Whether a letter that stands by itself is a word of the sentence rather than a name: the article
+// of "A chemist would", the pronoun of "I think" or a part of "it's".
+bool is_word_of_sentence(std::string_view text, std::size_t at) {
+  const std::size_t end = at + 1;
+  if (end < text.size() && is_apostrophe(code_at(text, end)) &&
+      word_after(text, character_end(text, end)))
+    return true;
+  if (at > 0) {
+    const std::size_t before = character_begin(text, at);
+    if (is_apostrophe(code_at(text, before)) && word_before(text, before)) return true;
+  }
+  const char letter = text[at];
+  const bool article = letter == 'A' || letter == 'a';
+  if (!article && letter != 'I' && letter != 'i') return false;
+  const std::size_t next = text.find_first_not_of(" \t", end);
+  if (next == std::string_view::npos || next == end) return false;
+  std::size_t stop = next;
+  while (stop < text.size() && ((text[stop] >= 'a' && text[stop] <= 'z') || text[stop] == '-'))
+    ++stop;
+  if (stop == next || text[next] == '-' || follows_name(text.substr(next, stop - next), article))
+    return false;
+  // An article is upper-case only where a sentence begins: "Option A fits better than option B".
+  const std::size_t last = text.substr(0, at).find_last_not_of(" \t");
+  return letter != 'A' || last == std::string_view::npos ||
+         (text[last] != ',' && !word_before(text, last + 1));
+}
+
+// Whether a label that was found at a byte is more than a part of a longer word or number, or a
+// letter that means something else there.
+bool stands_alone(std::string_view text, std::size_t at, std::string_view label) {
+  const std::size_t end = at + label.size();
+  if (word_before(text, at) && word_after(label, 0)) return false;
+  if (word_after(text, end) && word_before(label, label.size())) return false;
+  if (is_digit(label.front()) && number_goes_on_before(text, at)) return false;
+  if (is_digit(label.back()) && number_goes_on_after(text, end)) return false;
+  const bool letter = label.size() == 1 && is_ascii_word(label[0]) && !is_digit(label[0]);
+  if (!letter) return true;
+  // "b" may be called B, but "a" is hardly ever A.
+  const bool fits = text[at] == label[0] || (text[at] >= 'A' && text[at] <= 'Z');
+  return fits && !is_word_of_sentence(text, at);
+}
+
+struct NamedLabels {
+  std::vector<std::size_t> indices;  // each once
+  bool denied = false;               // at least one of them
+};
+
+// The labels that stand in a longer text as words, longest first, each stretch counted once.
+NamedLabels labels_within(std::string_view text, const std::vector<std::string>& labels) {
   const std::string lower = to_lower(text);
   std::vector<std::size_t> order(labels.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -70,28 +183,32 @@ std::optional<std::size_t> only_label_within(std::string_view text,
     return labels[a].size() > labels[b].size();
   });
   std::vector<bool> covered(lower.size(), false);
-  std::optional<std::size_t> found;
   std::vector<std::size_t> denials;
+  NamedLabels named;
   for (const std::size_t index : order) {
     const std::string label = to_lower(labels[index]);
     for (std::size_t at = lower.find(label); at != std::string::npos;
          at = lower.find(label, at + 1)) {
-      const std::size_t end = at + label.size();
-      const bool whole = !(word_before(lower, at) && word_after(label, 0)) &&
-                         !(word_after(lower, end) && word_before(label, label.size()));
-      if (!whole || covered[at]) continue;
-      if (found && *found != index) return std::nullopt;
-      found = index;
+      if (covered[at] || !stands_alone(text, at, labels[index])) continue;
+      if (named.indices.empty() || named.indices.back() != index) named.indices.push_back(index);
       if (const std::size_t denial = denial_before(lower, at); denial != std::string_view::npos)
         denials.push_back(denial);
-      std::fill(covered.begin() + static_cast<std::ptrdiff_t>(at),
-                covered.begin() + static_cast<std::ptrdiff_t>(end), true);
+      const auto begin = covered.begin() + static_cast<std::ptrdiff_t>(at);
+      std::fill(begin, begin + static_cast<std::ptrdiff_t>(label.size()), true);
     }
   }
   // A denial that belongs to a label itself denies nothing.
-  const bool denied = std::any_of(denials.begin(), denials.end(),
-                                  [&](std::size_t denial) { return !covered[denial]; });
-  return denied ? std::nullopt : found;
+  named.denied = std::any_of(denials.begin(), denials.end(),
+                             [&](std::size_t denial) { return !covered[denial]; });
+  return named;
+}
+
+// The one label that stands in a longer text; none when the text denies it.
+std::optional<std::size_t> only_label_within(std::string_view text,
+                                             const std::vector<std::string>& labels) {
+  const NamedLabels named = labels_within(text, labels);
+  if (named.denied || named.indices.size() != 1) return std::nullopt;
+  return named.indices.front();
 }
 
 std::optional<bool> read_truth(std::string_view text) {
@@ -105,6 +222,51 @@ std::optional<bool> read_truth(std::string_view text) {
   return std::nullopt;
 }
 
+// Words of truth that also answer within a sentence; "on" and "1" do so only by themselves.
+bool is_answer(std::string_view lower) {
+  constexpr std::array<std::string_view, 6> kAnswers = {"true", "false",   "yes",
+                                                        "no",   "correct", "incorrect"};
+  return std::find(kAnswers.begin(), kAnswers.end(), lower) != kAnswers.end();
+}
+
+// Whether an answer can end where the first word of a line does: before one of `stops`, a dash or
+// a reason. "Yes/No", "True or false" and "No doubt" only begin like one.
+bool answer_ends(std::string_view line, std::size_t end, std::string_view stops) {
+  constexpr std::array<std::string_view, 7> kReasons = {"because", "since", "as", "given",
+                                                        "due",     "but",   "it"};
+  const std::size_t at = line.find_first_not_of(" \t", end);
+  if (at == std::string_view::npos || stops.find(line[at]) != std::string_view::npos) return true;
+  const std::uint32_t code = code_at(line, at);
+  if (is_dash_code(code)) {
+    const bool joins_words = at == end && word_after(line, character_end(line, at));
+    return !joins_words || code == 0x2014 || code == 0x2015;  // "no-one", but "Yes—it rains"
+  }
+  std::size_t stop = at;
+  while (word_after(line, stop)) stop = character_end(line, stop);
+  const std::string word = to_lower(line.substr(at, stop - at));
+  return std::find(kReasons.begin(), kReasons.end(), word) != kReasons.end();
+}
+
+// What the first word of a line says where it is an answer by itself ("Yes, because …").
+std::optional<bool> leading_truth(std::string_view line, std::string_view stops) {
+  std::size_t end = 0;
+  while (word_after(line, end)) end = character_end(line, end);
+  if (end < 2) return std::nullopt;
+  const std::string first = to_lower(line.substr(0, end));
+  if (end < line.size() && !(is_answer(first) && answer_ends(line, end, stops)))
+    return std::nullopt;
+  return read_truth(first);
+}
+
+// What the answer says that is all there is behind the last colon of a line: in "True or false:
+// false" the words before it are the question.
+std::optional<bool> truth_behind_colon(std::string_view line) {
+  const std::size_t colon = line.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string tail = to_lower(strip_marks(line.substr(colon + 1)));
+  return is_answer(tail) ? read_truth(tail) : std::nullopt;
+}
+
 }  // namespace
 
 std::string squash(std::string_view text) {
@@ -114,7 +276,7 @@ std::string squash(std::string_view text) {
   for (std::size_t at = 0; at < view.size();) {
     const std::size_t end = character_end(view, at);
     const std::uint32_t code = code_at(view, at);
-    const bool dash = (code >= 0x2010 && code <= 0x2015) || code == 0x2212;
+    const bool dash = is_dash_code(code);
     if (code < 0x80 || dash) {
       const std::string_view before = trim(view.substr(0, at));
       const std::string_view after = trim(view.substr(end));
@@ -161,22 +323,17 @@ std::optional<std::size_t> find_label(std::string_view text,
 
 std::optional<bool> find_truth(std::string_view text) {
   if (const auto truth = read_truth(text)) return truth;
-  // "Yes, because …": the first word, then the only such word anywhere.
   const std::string_view line = strip_marks(first_line(text));
-  std::size_t end = 0;
-  while (word_after(line, end)) end = character_end(line, end);
-  const std::string first = to_lower(line.substr(0, end));
-  constexpr std::array<std::string_view, 6> kAnswers = {"true", "false",   "yes",
-                                                        "no",   "correct", "incorrect"};
-  // "On balance, no": other words of truth count only where they are the whole line.
-  const bool answers =
-      end == line.size() || std::find(kAnswers.begin(), kAnswers.end(), first) != kAnswers.end();
-  if (end > 1 && answers) {
-    if (const auto truth = read_truth(first)) return truth;
-  }
-  if (const auto index = only_label_within(text, {"true", "false", "yes", "no"}))
-    return *index % 2 == 0;
-  return std::nullopt;
+  if (const auto truth = leading_truth(line, ",.;!")) return truth;
+  if (const auto truth = truth_behind_colon(line)) return truth;
+  if (const auto truth = leading_truth(line, ":")) return truth;
+  const NamedLabels named = labels_within(text, {"true", "false", "yes", "no"});
+  if (named.denied || named.indices.empty()) return std::nullopt;
+  const auto says_true = [](std::size_t index) { return index % 2 == 0; };
+  const bool truth = says_true(named.indices.front());
+  const bool agreed = std::all_of(named.indices.begin(), named.indices.end(),
+                                  [&](std::size_t index) { return says_true(index) == truth; });
+  return agreed ? std::optional(truth) : std::nullopt;
 }
 
 }  // namespace hone::internal

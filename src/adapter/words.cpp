@@ -77,6 +77,10 @@ bool is_word_code(std::uint32_t code) {
   });
 }
 
+bool is_dash_code(std::uint32_t code) {
+  return code == '-' || (code >= 0x2010 && code <= 0x2015) || code == 0x2212;
+}
+
 bool word_before(std::string_view text, std::size_t end) {
   return end > 0 && is_word_code(code_at(text, character_begin(text, end)));
 }

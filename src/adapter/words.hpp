@@ -20,6 +20,8 @@ std::uint32_t code_at(std::string_view text, std::size_t at);
 
 // Letters and digits of any script: all but the blocks of punctuation, signs and emoji.
 bool is_word_code(std::uint32_t code);
+// A hyphen, dash or minus of any width.
+bool is_dash_code(std::uint32_t code);
 // Whether a letter or digit ends before, or begins at, a byte.
 bool word_before(std::string_view text, std::size_t end);
 bool word_after(std::string_view text, std::size_t at);

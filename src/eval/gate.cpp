@@ -1,9 +1,29 @@
 #include "eval/gate.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <string>
 #include <utility>
 
 namespace hone {
+namespace {
+
+// Lanes wait for their replies: one that never came would keep them waiting for ever.
+std::vector<Result<LmReply>> replies_of(const Lm& lm, const std::vector<LmRequest>& requests,
+                                        const std::stop_token& stop) {
+  const auto all = [&](Error error) {
+    return std::vector<Result<LmReply>>(requests.size(), std::move(error));
+  };
+  try {
+    return lm.complete(requests, stop);
+  } catch (const Exception& failure) {
+    return all(failure.error());
+  } catch (const std::exception& failure) {
+    return all(internal_error("model " + lm.info().identity, failure.what()));
+  }
+}
+
+}  // namespace
 
 Result<LmReply> Gate::complete(std::size_t order, const Lm& lm, const LmRequest& request) {
   Waiting mine{order, &lm, &request, std::nullopt};
@@ -44,7 +64,7 @@ void Gate::send(std::unique_lock<std::mutex>& lock) {
       group.push_back(entry);
       requests.push_back(*entry->request);
     }
-    std::vector<Result<LmReply>> replies = lm->complete(requests, stop_);
+    std::vector<Result<LmReply>> replies = replies_of(*lm, requests, stop_);
     for (std::size_t i = 0; i < group.size(); ++i)
       done.emplace_back(group[i], std::move(replies[i]));
     left = std::move(others);

@@ -49,10 +49,8 @@ bool is_stop(const Result<LmReply>& result) {
 }  // namespace
 
 struct ResponseCache {
-  ResponseCache(std::shared_ptr<const Lm> model, std::size_t max_bytes)
-      : inner(std::move(model)), memory(max_bytes) {}
+  explicit ResponseCache(std::size_t max_bytes) : memory(max_bytes) {}
 
-  std::shared_ptr<const Lm> inner;
   std::unique_ptr<CacheFile> file;
 
   std::mutex mutex;
@@ -68,9 +66,9 @@ namespace {
 // flight.
 class CachedBatch {
  public:
-  CachedBatch(ResponseCache& cache, std::span<const LmRequest> requests,
+  CachedBatch(ResponseCache& cache, const Lm& inner, std::span<const LmRequest> requests,
               const std::stop_token& stop)
-      : cache_(cache), requests_(requests), stop_(stop), results_(requests.size()) {}
+      : cache_(cache), inner_(inner), requests_(requests), stop_(stop), results_(requests.size()) {}
   ~CachedBatch();
   CachedBatch(const CachedBatch&) = delete;
   CachedBatch& operator=(const CachedBatch&) = delete;
@@ -97,6 +95,7 @@ class CachedBatch {
   void take(std::size_t index, const LmReply& reply);
 
   ResponseCache& cache_;
+  const Lm& inner_;
   std::span<const LmRequest> requests_;
   const std::stop_token& stop_;
   std::vector<std::optional<Result<LmReply>>> results_;
@@ -131,7 +130,7 @@ void CachedBatch::board(std::span<const std::size_t> indices) {
   std::vector<Hash> keys;
   keys.reserve(indices.size());
   for (const std::size_t index : indices)
-    keys.push_back(request_key(cache_.inner->info(), requests_[index]));
+    keys.push_back(request_key(inner_.info(), requests_[index]));
   const std::lock_guard lock(cache_.mutex);
   for (std::size_t i = 0; i < indices.size(); ++i) {
     if (const LmReply* kept = cache_.memory.find(keys[i])) {
@@ -173,7 +172,7 @@ void CachedBatch::ask_model() {
   misses.reserve(leaders_.size());
   for (const Leader& leader : leaders_) misses.push_back(requests_[leader.index]);
   const auto begun = std::chrono::steady_clock::now();
-  std::vector<Result<LmReply>> answers = cache_.inner->complete(misses, stop_);
+  std::vector<Result<LmReply>> answers = inner_.complete(misses, stop_);
   const double waited =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   for (Result<LmReply>& answer : answers) {
@@ -201,7 +200,7 @@ std::size_t CachedBatch::save(std::vector<Result<LmReply>>& answers) const {
   const bool was_stopped = std::any_of(answers.begin(), answers.end(), is_stop);
   // What a model that computes requests together says may depend, in the last bits, on their
   // company. Half a batch would leave the next run the other half alone.
-  if (was_stopped && cache_.inner->info().likes_batches) return 0;
+  if (was_stopped && inner_.info().likes_batches) return 0;
   std::vector<std::pair<Hash, LmReply>> worth_saving;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < leaders_.size(); ++i) {
@@ -268,27 +267,32 @@ void CachedBatch::take(std::size_t index, const LmReply& reply) {
 
 }  // namespace
 
-CachedLm::CachedLm(std::unique_ptr<ResponseCache> cache) : cache_(std::move(cache)) {}
+CachedLm::CachedLm(std::shared_ptr<const Lm> inner, std::shared_ptr<ResponseCache> cache)
+    : inner_(std::move(inner)), cache_(std::move(cache)) {}
 CachedLm::~CachedLm() = default;
 
 Result<std::unique_ptr<CachedLm>> CachedLm::open(std::shared_ptr<const Lm> inner,
                                                  CacheOptions options) {
-  auto cache = std::make_unique<ResponseCache>(std::move(inner), options.max_bytes);
+  auto cache = std::make_shared<ResponseCache>(options.max_bytes);
   if (options.file) {
     Result<std::unique_ptr<CacheFile>> file = CacheFile::open(*options.file, options.file_kind);
     if (!file) return file.error();
     cache->file = *std::move(file);
   }
-  return std::unique_ptr<CachedLm>(new CachedLm(std::move(cache)));
+  return std::unique_ptr<CachedLm>(new CachedLm(std::move(inner), std::move(cache)));
+}
+
+std::unique_ptr<CachedLm> CachedLm::beside(std::shared_ptr<const Lm> inner) const {
+  return std::unique_ptr<CachedLm>(new CachedLm(std::move(inner), cache_));
 }
 
 const LmInfo& CachedLm::info() const {
-  return cache_->inner->info();
+  return inner_->info();
 }
 
 std::vector<Result<LmReply>> CachedLm::complete(std::span<const LmRequest> requests,
                                                 std::stop_token stop) const {
-  return CachedBatch(*cache_, requests, stop).run();
+  return CachedBatch(*cache_, *inner_, requests, stop).run();
 }
 
 CacheStats CachedLm::stats() const {

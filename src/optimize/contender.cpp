@@ -15,6 +15,10 @@ double mean_score(const std::vector<Rollout>& rollouts) {
   return Evaluation{rollouts}.mean();
 }
 
+bool has_stopped(const std::vector<Rollout>& rollouts) {
+  return std::ranges::any_of(rollouts, &Rollout::is_stopped);
+}
+
 bool is_calibratable(const Predictor& predictor) {
   const std::vector<Param> params = predictor.params();
   return std::any_of(params.begin(), params.end(), [&](const Param& param) {
@@ -101,6 +105,7 @@ Result<void> Contender::calibrate(const Examples& met, const Evaluator& evaluato
     Result<Candidate> bias = learn_label_bias(*wanted, met, evaluator);
     if (!bias) {
       // Every run failed: there is nothing to calibrate, and the raw rollouts already say so.
+      is_cut_ = is_cut_ || (!raw_is_eligible_ && bias.error().kind == ErrorKind::stopped);
       raw_is_eligible_ = true;
       continue;
     }
@@ -109,6 +114,12 @@ Result<void> Contender::calibrate(const Examples& met, const Evaluator& evaluato
     Variant variant;
     variant.learned = setting.with(*bias);
     variant.rollouts = evaluator.evaluate(*calibrated, met, metric).rollouts;
+    if (has_stopped(variant.rollouts) && !has_stopped(raw_.rollouts)) {
+      // On fewer examples it cannot be compared with the raw scores.
+      is_cut_ = is_cut_ || !raw_is_eligible_;
+      raw_is_eligible_ = true;
+      continue;
+    }
     grade(variant, *calibrated, met);
     variants_.push_back(std::move(variant));
   }
@@ -216,8 +227,7 @@ Trial Contender::trial(std::size_t number, std::span<const std::size_t> order,
   trial.failures = evaluation.failures();
   trial.parse_failures = Evaluation{raw_.rollouts}.parse_failures();
   trial.usage = Evaluation{raw_.rollouts}.usage();
-  trial.complete = rollouts.size() == total &&
-                   std::ranges::none_of(raw_.rollouts, &Rollout::is_stopped) &&
+  trial.complete = rollouts.size() == total && !is_cut_ && !has_stopped(raw_.rollouts) &&
                    2 * evaluation.scored() >= total && total > 0;
   return trial;
 }

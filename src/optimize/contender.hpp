@@ -80,6 +80,7 @@ class Contender {
   std::vector<Calibration> calibrations_;
   bool is_fallback_ = false;
   bool raw_is_eligible_ = true;
+  bool is_cut_ = false;  // a stop came before the calibration that was asked for
   Variant raw_;
   std::vector<Variant> variants_;
 };

@@ -161,46 +161,92 @@ BootstrapOptions read_bootstrap_options(OptionReader& options, BootstrapOptions 
   return out;
 }
 
-DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions& options,
-                   Rng& rng) {
-  DemoSets bootstrapped;
-  std::set<Hash> used;
-  const Program& teacher = search.teacher();
+double measurement_calls(const Search& search) {
+  return std::max(1.0, search.calls_per_run(search.student())) *
+         static_cast<double>(search.val().size());
+}
+
+std::size_t affordable_teacher_runs(const Search& search, std::size_t wanted, double kept) {
+  const std::optional<double> left = search.calls_left();
+  const double each = std::max(1.0, search.calls_per_run(search.teacher()));
+  while (left && wanted > 0 && *left < each * static_cast<double>(wanted) + kept) --wanted;
+  return wanted;
+}
+
+BootstrapOptions keep_measurement(const Search& search, BootstrapOptions options, double further) {
+  const double kept = measurement_calls(search) + further;
+  const std::optional<double> left = search.calls_left();
+  if (left && *left >= kept) options.kept_calls = kept;
+  return options;
+}
+
+namespace {
+
+// In their order, but those that the teacher shows after all others.
+std::vector<const Example*> shown_last(const Program& teacher, const Examples& order) {
   std::vector<const Example*> waiting;
   for (const bool shown : {false, true}) {
     for (const Example& example : order) {
       if (is_shown(teacher, example) == shown) waiting.push_back(&example);
     }
   }
+  return waiting;
+}
+
+// The teacher's runs, all at once; on an example that it shows, without that demo.
+std::vector<Rollout> teach(Search& search, std::span<const Example* const> examples,
+                           std::size_t round) {
+  const Program& teacher = search.teacher();
+  std::vector<Program> programs;
+  programs.reserve(examples.size());
+  std::vector<RolloutTask> tasks;
+  for (const Example* example : examples) {
+    const bool shown = is_shown(teacher, *example);
+    if (shown) programs.push_back(without_demo(teacher, *example));
+    tasks.push_back({shown ? &programs.back() : &teacher, example, 0, std::nullopt});
+  }
+  RunOptions run;
+  run.teacher_model = true;
+  run.sample = round;
+  if (round > 0) run.temperature = 1.0;
+  return search.run(tasks, run);
+}
+
+// Demos of the teacher's successful runs; the examples of these go into `used`.
+DemoSets taught_demos(Search& search, const Examples& order, const BootstrapOptions& options,
+                      Rng& rng, std::set<Hash>& used) {
+  DemoSets demos;
+  const std::vector<const Example*> waiting = shown_last(search.teacher(), order);
   const std::size_t block = std::max<std::size_t>(8, options.max_bootstrapped * 2);
-  for (std::size_t round = 0; round < options.rounds && used.size() < options.max_bootstrapped;
-       ++round) {
-    for (std::size_t start = 0; start < waiting.size() && used.size() < options.max_bootstrapped;
-         start += block) {
-      if (search.done()) break;
-      const std::size_t end = std::min(waiting.size(), start + block);
-      std::vector<Program> programs;
-      programs.reserve(end - start);
-      std::vector<RolloutTask> tasks;
-      for (std::size_t i = start; i < end; ++i) {
-        if (used.contains(waiting[i]->id())) continue;
-        const bool shown = is_shown(teacher, *waiting[i]);
-        if (shown) programs.push_back(without_demo(teacher, *waiting[i]));
-        tasks.push_back({shown ? &programs.back() : &teacher, waiting[i], 0, std::nullopt});
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    std::size_t start = 0;
+    while (start < waiting.size() && used.size() < options.max_bootstrapped && !search.done()) {
+      std::size_t count = std::min(block, waiting.size() - start);
+      if (options.kept_calls) count = affordable_teacher_runs(search, count, *options.kept_calls);
+      if (count == 0) return demos;
+      std::vector<const Example*> tried;
+      for (std::size_t i = start; i < start + count; ++i) {
+        if (!used.contains(waiting[i]->id())) tried.push_back(waiting[i]);
       }
-      RunOptions run;
-      run.teacher_model = true;
-      run.sample = round;
-      if (round > 0) run.temperature = 1.0;
-      const std::vector<Rollout> rollouts = search.run(tasks, run);
+      start += count;
+      const std::vector<Rollout> rollouts = teach(search, tried, round);
       for (std::size_t i = 0; i < rollouts.size() && used.size() < options.max_bootstrapped; ++i) {
         if (!rollouts[i].score || *rollouts[i].score < options.threshold || rollouts[i].error)
           continue;
-        add_demos(search.student(), *tasks[i].example, rollouts[i], &rng, bootstrapped);
-        used.insert(tasks[i].example->id());
+        add_demos(search.student(), *tried[i], rollouts[i], &rng, demos);
+        used.insert(tried[i]->id());
       }
     }
   }
+  return demos;
+}
+
+}  // namespace
+
+DemoSets bootstrap(Search& search, const Examples& order, const BootstrapOptions& options,
+                   Rng& rng) {
+  std::set<Hash> used;
+  DemoSets bootstrapped = taught_demos(search, order, options, rng, used);
   Examples unused;
   std::copy_if(order.begin(), order.end(), std::back_inserter(unused),
                [&](const Example& example) { return !used.contains(example.id()); });

@@ -46,9 +46,20 @@ struct BootstrapOptions {
   std::size_t rounds = 1;  // tries an example gets; later ones are sampled at temperature 1
   double threshold = 1;    // least metric score of a run worth showing
   bool balanced = true;    // see draw_labeled
+  // LM calls that the teacher's runs leave of a budget; see keep_measurement().
+  std::optional<double> kept_calls = {};
 };
 
 BootstrapOptions read_bootstrap_options(OptionReader& options, BootstrapOptions defaults = {});
+
+// In calls: what it is expected to take to measure one candidate in full. Without that none wins.
+double measurement_calls(const Search& search);
+// Of so many runs of the teacher, those at once that leave `kept` calls of the budget.
+std::size_t affordable_teacher_runs(const Search& search, std::size_t wanted, double kept);
+// With enough kept to measure what is found, and `further` calls for what comes before that. To be
+// asked once, before the first set. Where so much is not left to begin with, nothing is kept.
+BootstrapOptions keep_measurement(const Search& search, BootstrapOptions options,
+                                  double further = 0);
 
 // BootstrapFewShot of DSPy (Khattab et al. 2023): runs the teacher on the examples in the given
 // order until enough of them succeed, and turns each traced predictor call of those runs into a

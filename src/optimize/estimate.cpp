@@ -279,12 +279,14 @@ class Rehearsal {
     evaluator_options.threads = 1;
     evaluator_options.models = named;
     const Evaluator evaluator(lm, std::move(evaluator_options));
+    const Prices prices = options_.budget.prices_of(lm, named);
     const Program winner = likely_winner(*done);
     for (const Program* program : {student_, &winner}) {
-      const Usage usage = evaluator.evaluate(*program, settings_.test, metric).usage();
-      add(usage, estimate);
-      estimate.money += options_.budget.price_of(lm.info().identity)
-                            .of(usage.prompt_tokens, usage.generated_tokens);
+      const Evaluation tested = evaluator.evaluate(*program, settings_.test, metric);
+      add(tested.usage(), estimate);
+      // A measure is of a thousand runs.
+      for (const Rollout& rollout : tested.rollouts)
+        estimate.money += measures_of(rollout, prices).money / 1000;
     }
     return estimate;
   }

@@ -215,6 +215,7 @@ double comparable_mean(const Trial& trial, const Trial* baseline) {
 
 std::vector<std::size_t> finalists(std::span<const Trial> trials, std::size_t baseline) {
   const Trial* top = highest_mean(trials, &trials[baseline]);
+  if (!top) return {};
   std::vector<std::size_t> numbers;
   for (const Trial& trial : trials) {
     const bool is_in = trial.complete && !is_clearly_worse(trial.scores, top->scores);

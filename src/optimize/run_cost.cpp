@@ -52,11 +52,13 @@ class PricedLm final : public Lm {
 
 }  // namespace
 
-Spend run_cost(const Program& program, const Example& example, const Lm& lm,
-               const SearchOptions& options, const Meter& meter) {
+Spend run_cost(const RolloutTask& task, const Lm& lm, const SearchOptions& options,
+               const Meter& meter) {
   const PricedLm own(lm.info(), options.budget, meter);
   std::map<std::string, std::unique_ptr<PricedLm>> named;
   CallOptions call_options;
+  call_options.sample = task.sample;
+  call_options.temperature = task.temperature;
   call_options.embedder = options.embedder;
   call_options.stop = options.stop;
   for (const auto& [name, model] : options.models) {
@@ -65,7 +67,7 @@ Spend run_cost(const Program& program, const Example& example, const Lm& lm,
     call_options.models.emplace(name, made.get());
   }
   Call call(own, std::move(call_options));
-  (void)program.run(call, example.inputs(program.signature()));
+  (void)task.program->run(call, task.example->inputs(task.program->signature()));
   Spend spend = own.spend();
   for (const auto& [name, model] : named) spend += model->spend();
   return spend;

@@ -13,10 +13,11 @@
 namespace hone {
 
 // Rehearses the run with models that answer at once, so that all its prompts are seen as the models
-// would see them, demos looked up for this example included. What the meter knows is free. A run
-// that fails in the rehearsal costs what it asked until then. The metric is not part of it.
-Spend run_cost(const Program& program, const Example& example, const Lm& lm,
-               const SearchOptions& options, const Meter& meter);
+// would see them, demos looked up for this example included. What the meter knows is free, but for
+// sampled texts, whose seeds are not rehearsed. A run that fails in the rehearsal costs what it
+// asked until then. The metric is not part of it.
+Spend run_cost(const RolloutTask& task, const Lm& lm, const SearchOptions& options,
+               const Meter& meter);
 
 // What a step took when its model was first asked.
 Spend spend_of(const TraceStep& step, const Prices& prices);

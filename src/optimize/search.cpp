@@ -110,6 +110,9 @@ bool Search::done() const {
 std::optional<double> Search::calls_left() const {
   return state_->meter.calls_left();
 }
+double Search::calls_per_run(const Program& program) const {
+  return state_->calls_per_run(program);
+}
 
 Rng Search::rng(std::string_view purpose) const {
   return Rng(state_->options.seed, purpose);

@@ -68,9 +68,18 @@ Search::State::State(const Program& given_student, Task given_task, const Lm& lm
 
 Result<void> Search::State::open_model(const Lm& lm) {
   if (models.contains(&lm)) return {};
+  const Price price = options.budget.price_of(lm.info().identity);
+  // The meter knows requests by identity: what one object of a model was asked is free for all of
+  // them, so that all have to have its reply.
+  const auto twin = std::ranges::find_if(models, [&](const auto& known) {
+    return known.first->info().identity == lm.info().identity;
+  });
+  if (twin != models.end()) {
+    models.emplace(&lm, twin->second->beside(lm, meter, price));
+    return {};
+  }
   Result<std::unique_ptr<SearchLm>> made =
-      SearchLm::make(lm, meter, options.budget.price_of(lm.info().identity),
-                     options.log ? options.log->file() : std::nullopt);
+      SearchLm::make(lm, meter, price, options.log ? options.log->file() : std::nullopt);
   if (!made) return made.error();
   models.emplace(&lm, *std::move(made));
   return {};
@@ -155,7 +164,8 @@ Result<Contender> Search::State::make_contender(const Proposal& proposal) {
         }
         // Content-free calibration alone costs calls; it is used where a candidate or the space
         // asks for it.
-        if (calibrations.size() > 1) std::erase(calibrations, Calibration::content_free);
+        if (calibrations.size() > 1 && !space.is_asked(*param))
+          std::erase(calibrations, Calibration::content_free);
       }
     }
   }
@@ -237,12 +247,34 @@ std::vector<Contender*> Search::State::survivors(std::vector<Contender>& contend
   return out;
 }
 
+void Search::State::note_calls(const Rollout& rollout, const Program& program,
+                               std::size_t predictors) {
+  const Spend judging = metric_spend(rollout, program, aims.prices);
+  metric_spent += judging;
+  ++metric_runs;
+  const double own = static_cast<double>(rollout.trace.usage().lm_calls) - judging.calls;
+  // A run that no model answered says nothing of how often one is asked.
+  if (own <= 0) return;
+  own_calls += own;
+  predictors_asked += predictors;
+}
+
+double Search::State::calls_per_run(const Program& program) const {
+  double each = 1;
+  if (predictors_asked > 0)
+    each = std::max(each, own_calls / static_cast<double>(predictors_asked));
+  const double judging =
+      metric_runs == 0 ? 0 : metric_spent.calls / static_cast<double>(metric_runs);
+  return each * static_cast<double>(predictors_in_use(program).size()) + judging;
+}
+
 Spend Search::State::cost_of(const Contender& contender) const {
   const std::size_t met = contender.met();
   const std::size_t count = std::min(kRehearsedRuns, race_val.size() - met);
   Spend next;
   for (std::size_t i = met; i < met + count; ++i)
-    next += run_cost(contender.measured_program(), race_val[i], evaluator->lm(), options, meter);
+    next += run_cost({&contender.measured_program(), &race_val[i], 0, std::nullopt},
+                     evaluator->lm(), options, meter);
   // The cache has its replies, as those of the program that came in.
   if (next.calls <= 0) return {};
   if (met > 0) return contender.spend_per_run(aims.prices);
@@ -329,13 +361,13 @@ std::size_t Search::State::sure_part(const Evaluator& with, std::span<const Roll
   std::map<const Program*, Spend> costs;
   Spend sum;
   for (std::size_t count = 0; count < tasks.size(); ++count) {
-    const RolloutTask& next = tasks[count];
-    const auto [cost, is_new] = costs.try_emplace(next.program);
-    if (is_new) {
-      cost->second = run_cost(*next.program, *next.example, with.lm(), options, meter);
-      if (cost->second.calls > 0) cost->second += judging;
+    Spend& cost = costs[tasks[count].program];
+    // A run that the cache answers says nothing of the program's others.
+    if (cost.calls <= 0) {
+      cost = run_cost(tasks[count], with.lm(), options, meter);
+      if (cost.calls > 0) cost += judging;
     }
-    sum += cost->second;
+    sum += cost;
     const std::optional<double> fits = meter.runs_left(sum * kSureFactor);
     if (fits && *fits < 1) return std::max<std::size_t>(1, count);
   }
@@ -386,10 +418,9 @@ void Search::State::run_block(const std::vector<Contender*>& contenders, const E
   auto first = std::make_move_iterator(rollouts.begin());
   for (Contender* contender : contenders) {
     const Program& program = contender->measured_program();
-    for (auto run = first; run != first + static_cast<std::ptrdiff_t>(block.size()); ++run)
-      metric_spent += metric_spend(*run.base(), program, aims.prices);
-    metric_runs += block.size();
+    const std::size_t predictors = predictors_in_use(program).size();
     const auto last = first + static_cast<std::ptrdiff_t>(block.size());
+    for (auto run = first; run != last; ++run) note_calls(*run.base(), program, predictors);
     contender->add({first, last});
     first = last;
     if (Result<void> calibrated = contender->calibrate(met, *evaluator, task.metric); !calibrated) {
@@ -422,7 +453,9 @@ std::vector<std::size_t> Search::State::affordable_finalists(std::vector<std::si
   });
   double needed = 0;
   const auto out = std::ranges::find_if(numbers, [&](std::size_t number) {
-    needed += static_cast<double>(strange_examples(trials[number]).size());
+    const Trial& trial = trials[number];
+    needed += static_cast<double>(strange_examples(trial).size()) *
+              calls_per_run(trial.program.value_or(student));
     return needed > *calls;
   });
   numbers.erase(out, numbers.end());

@@ -43,6 +43,8 @@ struct Search::State {
   Examples race_val;
   Spend metric_spent;  // on judging so many runs
   std::size_t metric_runs = 0;
+  double own_calls = 0;  // of these runs themselves, by so many predictors in use
+  std::size_t predictors_asked = 0;
   std::vector<Trial> trials;
   std::map<Hash, std::size_t> measured;  // proposed candidate -> trial
 
@@ -75,6 +77,9 @@ struct Search::State {
                                     const std::vector<Contender*>& alive,
                                     const RaceRules& rules) const;
   std::vector<std::size_t> checkpoints_of(std::size_t contenders) const;
+  // For what further runs are going to take. `predictors`: those in use in the program.
+  void note_calls(const Rollout& rollout, const Program& program, std::size_t predictors);
+  double calls_per_run(const Program& program) const;
   // What meeting one more example is expected to take, by the contender's own prompts.
   Spend cost_of(const Contender& contender) const;
   // How many such runs the budget reaches for, by contender.

@@ -85,7 +85,7 @@ const StudyTrial* Study::best() const {
   // Which of several equals is best may change with trials that were measured later.
   // A run that ended before anything was complete names the program as it came.
   const StudyTrial* winner = end ? find(end->trial) : nullptr;
-  if (winner && winner->complete) return winner;
+  if (winner && end->complete) return winner;
   const StudyTrial* best = nullptr;
   for (const StudyTrial& trial : trials) {
     if (trial.complete && trial.was_best) best = &trial;
@@ -99,6 +99,7 @@ Result<Study> read_study(const StudyLog& log) {
   if (!records) return records.error();
   Study study;
   std::map<std::size_t, StudyTrial> trials;
+  std::map<std::size_t, bool> complete;  // by their last records
   for (const StudyRecord& record : *records) {
     const std::string where = file + ", entry " + std::to_string(record.number);
     const Value& body = record.body;
@@ -107,6 +108,7 @@ Result<Study> read_study(const StudyLog& log) {
     } else if (record.kind == "trial") {
       Result<StudyTrial> trial = trial_from(body, where);
       if (!trial) return trial.error();
+      complete[trial->number] = trial->complete;
       const auto [known, is_new] = trials.try_emplace(trial->number, *trial);
       if (!is_new && replaces(*trial, known->second)) known->second = *std::move(trial);
     } else if (record.kind == "run") {
@@ -116,8 +118,9 @@ Result<Study> read_study(const StudyLog& log) {
       study.events.push_back(
           {text(body.get("kind")), text(body.get("text")), real(body.get("seconds"))});
     } else if (record.kind == "result") {
-      study.end = StudyEnd{count(body.get("trial")), text(body.get("stop_reason")),
-                           spend_from(body.get("spent")), real(body.get("seconds"))};
+      const std::size_t trial = count(body.get("trial"));
+      study.end = StudyEnd{trial, text(body.get("stop_reason")), spend_from(body.get("spent")),
+                           real(body.get("seconds")), complete[trial]};
       for (StudyRun& run : study.runs) run.ended = run.ended || run.name == record.key;
     } else if (record.kind == "proposal") {
       ++study.proposals;

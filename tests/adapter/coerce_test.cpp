@@ -71,6 +71,19 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"float(..1)", "1.5", "fault: x: 1.5 is above the most allowed, 1"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    SignsAndGroupsOfNumbers, CoerceText,
+    ::testing::Values(
+        Case{"int", "–5", "-5"}, Case{"int", "‑5", "-5"}, Case{"int", "It is –5 or so.", "-5"},
+        Case{"int", "3–5", "fault: x: '3–5' holds several numbers; write only one"},
+        Case{"int", "COVID‑19", "19"}, Case{"float", "-$5.20", "-5.2"},
+        Case{"float", "−€3", "-3.0"}, Case{"float", "a loss of -£ 1,234.50", "-1234.5"},
+        Case{"int", "$3-$5", "fault: x: '$3-$5' holds several numbers; write only one"},
+        Case{"int", "1_000 items", "1000"}, Case{"int", "-1_000_000 items", "-1000000"},
+        Case{"int", "1_00 items", "fault: x: '1_00 items' holds several numbers; write only one"},
+        Case{"int", "step_1_000 took 7 s", "7"},
+        Case{"int", "step_2", "fault: x: 'step_2' is not a whole number"}));
+
+INSTANTIATE_TEST_SUITE_P(
     Booleans, CoerceText,
     ::testing::Values(Case{"bool", "True", "true"}, Case{"bool", "yes.", "true"},
                       Case{"bool", "\"no\"", "false"},
@@ -123,7 +136,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"list[str]", "Here you go:\n1. a\n2. b", R"(["a", "b"])"},
         Case{"list[str]", "none", "[]"}, Case{"list[str]", "apple", R"(["apple"])"},
         Case{"list[str]", "```json\n['a', 'b',]\n```", R"(["a", "b"])"},
-        Case{"list[int]", "1, 2", "[1, 2]"},
+        Case{"list[int]", "1, 2", "[1, 2]"}, Case{"list[int]", "1,2, 3", "[1, 2, 3]"},
+        Case{"list[int]", "1,000, 2,000", "[1000, 2000]"},
+        Case{"list[optional[float]]", "$1,234.50, 3,", "[1234.5, 3.0]"},
+        Case{"list[int]", "1,000,2,000", "[1, 0, 2, 0]"},  // could be four
+        Case{"list[int]", "[1,250, 3]", "[1, 250, 3]"},
+        Case{"list[str]", "1,000, 2,000", R"(["1", "000", "2", "000"])"},
         Case{"list[list[int]]", "[[1, 2], [3, 4],]", "[[1, 2], [3, 4]]"},
         Case{"list[int]", "[1, two, x]",
              "fault: x[1]: 'two' is not a whole number; x[2]: 'x' is not a whole number"},
@@ -132,6 +150,22 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"list[{n: int}]", "[{n: 1}, {n: 2}]", R"([{"n": 1}, {"n": 2}])"},
         Case{"list[{n: int}]", R"({"n": 1})", R"([{"n": 1}])"},
         Case{"list[{n: int}]", "some", "fault: x: 'some' is not a JSON list"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    BracketsOfItems, CoerceText,
+    ::testing::Values(
+        Case{"list[str]", "[1] Smith 2020\n[2] Jones 2021", R"(["Smith 2020", "Jones 2021"])"},
+        Case{"list[str]", "Sources:\n[1] Smith\n[2] Jones", R"(["Smith", "Jones"])"},
+        Case{"list[str]", "[ ] buy milk\n[x] call Bob", R"(["buy milk", "call Bob"])"},
+        Case{"list[str]", "[Rome](https://a.com)\n[Oslo](https://b.com)",
+             "[\"[Rome](https://a.com)\", \"[Oslo](https://b.com)\"]"},
+        Case{"list[int]", "[1]\n[2]", "[1, 2]"}, Case{"list[str]", "[ ]", "[]"},
+        Case{"list[str]", "[a, b].\nBoth are named.", R"(["a", "b"])"},
+        Case{"list[str]", "[\n  \"a\",\n  \"b\"\n]\n```\nBoth are named.", R"(["a", "b"])"},
+        Case{"list[str]", "['a]', 'b'] as both are named", R"(["a]", "b"])"},
+        Case{"list[str]", R"(["a"] as it is named)", R"(["a"])"},
+        Case{"list[str]", "[a, b", R"(["a", "b"])"},
+        Case{"list[{n: int}]", "[{n: 1}] is all", R"([{"n": 1}])"}));
 
 INSTANTIATE_TEST_SUITE_P(
     OptionalsAndStructs, CoerceText,
@@ -205,6 +239,32 @@ TEST(RepairJson, ReadsWhatModelsWrite) {
   EXPECT_FALSE(repair_json(""));
 }
 
+TEST(RepairJson, TakesThousandsInAnObjectForOneNumber) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"({"price": 1,250})", R"({"price": 1250})"},
+      {"{price: -1,250,300.50 // in all\n}", R"({"price": -1250300.5})"},
+      {"{a: 1,250, b: 2}", R"({"a": 1250, "b": 2})"},
+      {R"({"a": 1,250,"b": 2,)", R"({"a": 1250, "b": 2})"},
+      {R"([{"a": 1,250 }, {"a": 3,000)", R"([{"a": 1250}, {"a": 3000}])"},
+      {"{a: 1,250: 2}", R"({"a": 1, "250": 2})"},
+      {"{a: 1,b: 2}", R"({"a": 1, "b": 2})"},
+      {"{a: [1,250, 3]}", R"({"a": [1, 250, 3]})"},
+  };
+  for (const auto& [text, json] : cases) EXPECT_EQ(shown(repair_json(text)), json) << text;
+  for (const char* cut : {"{a: 1,25}", "{a: 0,125}", "{a: $1,250}", "{a: 1,250 USD}",
+                          "{a: 1,250,30}", "[{a: 1, 250, b: 2}]"}) {
+    EXPECT_FALSE(repair_json(cut)) << cut;
+  }
+}
+
+TEST(RepairJson, ReadsTheFenceBeforeWhatComesAfterIt) {
+  const std::string after = "It is not {\"label\": \"negative\"}.";
+  EXPECT_EQ(shown(repair_json("```json\n{'label': 'positive',}\n```\n" + after)),
+            R"({"label": "positive"})");
+  // A fence without JSON says nothing.
+  EXPECT_EQ(shown(repair_json("```python\ns = {x}\n```\n" + after)), R"({"label": "negative"})");
+}
+
 TEST(RepairJson, KeepsWellFormedJsonExactly) {
   Rng rng(7);
   for (int i = 0; i < 300; ++i) {
@@ -251,6 +311,80 @@ TEST(ValueText, IsPlain) {
   EXPECT_EQ(value_text(true), "true");
   EXPECT_EQ(value_text(Value()), "none");
   EXPECT_EQ(value_text(Value::strings({"a", "b"})), R"(["a", "b"])");
+}
+
+// The value as JSON, or "fault".
+std::string read_as(std::string_view type, std::string_view text) {
+  const Result<Value> result = coerce(parsed_type(type), text, "x");
+  return result ? result->to_json() : "fault";
+}
+
+TEST(CoerceLabels, ALetterIsNoArticleOrPronoun) {
+  const auto read = [](std::string_view text) { return read_as("enum(A, B, C, D)", text); };
+  EXPECT_EQ(read("Let me think about this as a chemist would.\n\nC"), R"("C")");
+  EXPECT_EQ(read("This is a trick question."), "fault");
+  EXPECT_EQ(read("A trick question."), "fault");
+  EXPECT_EQ(read("The answer is C, a city."), R"("C")");
+  EXPECT_EQ(read("A chemist would say C"), R"("C")");
+  EXPECT_EQ(read("The answer is A."), R"("A")");
+  EXPECT_EQ(read("A is right."), R"("A")");
+  EXPECT_EQ(read("A"), R"("A")");
+  EXPECT_EQ(read("a."), R"("A")");  // nothing else is said
+  EXPECT_EQ(read("Option A fits better than option B"), "fault");
+  EXPECT_EQ(read("A or B"), "fault");
+  EXPECT_EQ(read_as("enum(I, II, III)", "I think II"), R"("II")");
+  EXPECT_EQ(read_as("enum(I, II, III)", "I'd say III"), R"("III")");
+  EXPECT_EQ(read_as("enum(I, II, III)", "It is I."), R"("I")");
+  EXPECT_EQ(read_as("enum(a, b)", "It is a trap"), "fault");
+  EXPECT_EQ(read_as("enum(a, b)", "The answer is B."), R"("b")");
+}
+
+TEST(CoerceLabels, ADeniedLabelIsNoAnswer) {
+  for (const char* denied :
+       {"non-toxic", "not-toxic", "non toxic", "It is non-toxic.", "This is not really toxic.",
+        "This isn't a very toxic text", "It is never toxic", "not “toxic”", "'not toxic'"}) {
+    EXPECT_EQ(read_as("enum(toxic, safe)", denied), "fault") << denied;
+  }
+  const auto read = [](std::string_view text) { return read_as("enum(spam, ham)", text); };
+  EXPECT_EQ(read("This is not really spam."), "fault");
+  EXPECT_EQ(read("I have not seen this before, it is spam"), R"("spam")");
+  EXPECT_EQ(read("This is not legitimate but spam"), R"("spam")");
+  EXPECT_EQ(read("No doubt spam"), R"("spam")");
+  EXPECT_EQ(read_as("enum(spam, not spam)", "This is not spam."), R"("not spam")");
+  EXPECT_EQ(read_as("enum(toxic, non-toxic)", "non-toxic"), R"("non-toxic")");
+  EXPECT_EQ(read_as("enum(toxic, non-toxic)", "The text is non-toxic."), R"("non-toxic")");
+  EXPECT_EQ(read_as("enum(toxic, non-toxic)", "The text is toxic."), R"("toxic")");
+}
+
+TEST(CoerceLabels, ADigitIsNoPartOfAnotherNumber) {
+  const auto read = [](std::string_view text) { return read_as("enum(1, 2, 3, 4, 5)", text); };
+  for (const char* other :
+       {"0.5", "4.7", "-5", "−5", "–5", "4/5", "1,5", "about .5", "It is -5.", "It is 4.5"}) {
+    EXPECT_EQ(read(other), "fault") << other;
+  }
+  EXPECT_EQ(read("Rating: 4."), R"("4")");
+  EXPECT_EQ(read("Rating—4, because it is good"), R"("4")");
+  EXPECT_EQ(read("I rate it 4.0."), R"("4")");
+  EXPECT_EQ(read("3-5"), "fault");
+  EXPECT_EQ(read_as("enum(0, 1, 2)", "-1"), "fault");
+  EXPECT_EQ(read_as("enum(0, 1)", "1.0"), R"("1")");
+  EXPECT_EQ(read_as("enum(-1, 0, 1)", "It is -1."), R"("-1")");
+}
+
+TEST(CoerceBooleans, TheFirstWordCountsOnlyWhereItAnswers) {
+  const auto read = [](std::string_view text) { return read_as("bool", text); };
+  EXPECT_EQ(read("True or False: False"), "false");
+  EXPECT_EQ(read("Yes/No: No"), "false");
+  EXPECT_EQ(read("Correct answer: no"), "false");
+  EXPECT_EQ(read("Correct: no"), "false");
+  EXPECT_EQ(read("No doubt about it: true"), "true");
+  EXPECT_EQ(read("Yes or no? No."), "fault");
+  EXPECT_EQ(read("No, the claim is true of cats only"), "false");
+  EXPECT_EQ(read("No: it is not true"), "false");
+  EXPECT_EQ(read("Yes - no one objects"), "true");
+  EXPECT_EQ(read("True because no one objects"), "true");
+  EXPECT_EQ(read("Yes I think it is true"), "true");
+  EXPECT_EQ(read("This is not really true"), "fault");
 }
 
 }  // namespace

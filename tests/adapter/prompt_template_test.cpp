@@ -324,6 +324,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Lenient{Format::completion, kGood, kGood},
                       Lenient{Format::completion, "Why: **rain** falls\n**Label: ** high",
                               R"({"why": "**rain** falls", "label": "high"})"},
+                      Lenient{Format::completion, "**Why: rain**\n- **Label: high**", kGood},
+                      Lenient{Format::completion, "**Why:** rain\n**Label:** high", kGood},
+                      Lenient{Format::completion, "**Why: 2**3 and x**\nLabel: high",
+                              R"({"why": "2**3 and x**", "label": "high"})"},
                       Lenient{Format::completion, "Why: rain\nLabel: medium",
                               "label: 'medium' is not one of low, high\n"},
                       Lenient{Format::completion, "\nWhy: rain",
@@ -385,6 +389,12 @@ TEST(PromptTemplate, ASingleOutputNeedsNoMarks) {
   // Where JSON was asked for, prose is no answer.
   EXPECT_FALSE(
       PromptTemplate(signature_of("q -> a"), Format::json, {}).parse("I cannot do that.").ok());
+}
+
+TEST(PromptTemplate, JsonNeverCutsANumberAtItsComma) {
+  const PromptTemplate prompt(signature_of("item -> price: int"), Format::json, {});
+  EXPECT_EQ(prompt.parse(R"({"price": 1,250})").outputs.get("price"), Value(1250));
+  EXPECT_FALSE(prompt.parse(R"({"price": 1,25})").ok());
 }
 
 TEST(PromptTemplate, ParseSurvivesAnyBytes) {

@@ -4,6 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/signature.hpp"
+#include "hone/program/program.hpp"
+#include "hone/program/saved_program.hpp"
 #include "hone/store/study_log.hpp"
 
 #include "apps/review_task.hpp"
@@ -165,6 +168,19 @@ TEST_F(CommandBadInput, OutputThatIsReadOrNoRegularFile) {
   ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
   expect_refused(optimize_with("--out", path("pipe")), {"no regular file"});
   EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
+}
+
+TEST_F(CommandBadInput, OutputOverTheTeacher) {
+  const Signature signature = Signature::parse("text -> label: enum(positive, negative)").value();
+  ASSERT_TRUE(save_program(path("task.hone.json"), {Program::predict(signature), {}, {}}));
+  const std::string teacher = read_text(folder_ / "task.hone.json");
+  write_text(folder_ / "task.toml",
+             "metric = \"exact_match:label\"\nmodel = \"" + model() +
+                 "\"\nteacher_program = \"task.hone.json\"\n"
+                 "[program]\nsignature = \"text -> label: enum(positive, negative)\"\n"
+                 "[data]\ntrain = \"train.jsonl\"\nval = \"val.jsonl\"\n");
+  expect_refused({"optimize", path("task.toml")}, {"task.hone.json", "another file"});
+  EXPECT_EQ(read_text(folder_ / "task.hone.json"), teacher);
 }
 
 TEST_F(CommandBadInput, OutputOverWhatEvalReads) {

@@ -48,6 +48,17 @@ TEST_F(CommandTest, ListsTheOptimizersALineEach) {
   const Finished list = run_hone({"optimize", "--list"});
   EXPECT_EQ(list.code, 0);
   EXPECT_NE(list.out.find("bootstrap_random_search: "), std::string::npos);
+  EXPECT_EQ(list.out.find("max_labeled"), std::string::npos);
+}
+
+TEST_F(CommandTest, ListsTheOptionsOfOneOptimizer) {
+  const Finished list = run_hone({"optimize", "--list", "--optimizer", "labeled_few_shot"});
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_EQ(list.out.find("mipro"), std::string::npos);
+  EXPECT_NE(list.out.find("\n  max_labeled = 16"), std::string::npos) << list.out;
+  const Finished unknown = run_hone({"optimize", "--list", "--optimizer", "labelled"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("labeled_few_shot"), std::string::npos) << unknown.err;
 }
 
 TEST_F(CommandTest, OptimizesAndReportsAsJson) {

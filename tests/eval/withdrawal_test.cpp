@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <span>
+#include <stdexcept>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "hone/eval/evaluator.hpp"
@@ -44,6 +47,39 @@ TEST(EvaluatorWithdrawal, DropsTheRunsOfOneCandidateAndKeepsTheOthers) {
         << i;
   }
   EXPECT_EQ(lm.calls(), 7U);
+}
+
+// One that gathers requests, and breaks.
+class ThrowingLm final : public Lm {
+ public:
+  ThrowingLm() {
+    info_.identity = "throwing";
+    info_.likes_batches = true;
+  }
+  const LmInfo& info() const override { return info_; }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> /*requests*/,
+                                        std::stop_token /*stop*/) const override {
+    throw std::runtime_error("out of luck");
+  }
+
+ private:
+  LmInfo info_;
+};
+
+TEST(Evaluator, AModelThatThrowsFailsEveryRunOfTheBatch) {
+  const Program program = Program::predict(Signature::parse("question -> answer").value());
+  Examples examples;
+  for (int i = 0; i < 3; ++i) {
+    examples.push_back(
+        Example(Value::object({{"question", "q" + std::to_string(i)}, {"answer", "x"}})));
+  }
+  const ThrowingLm lm;
+  const Evaluation done = Evaluator(lm).evaluate(program, examples, exact_match("answer"));
+  for (const Rollout& rollout : done.rollouts) {
+    ASSERT_TRUE(rollout.error);
+    EXPECT_EQ(rollout.error->kind, ErrorKind::internal);
+    EXPECT_NE(rollout.error->text().find("out of luck"), std::string::npos);
+  }
 }
 
 TEST(Evaluation, CountsWhatFailedApartFromWhatWasStoppedOrCouldNotBeRead) {

@@ -71,6 +71,20 @@ TEST(CachedLm, AnswersAgainWithoutTheModel) {
   EXPECT_EQ(lm->stats().misses, 1U);
 }
 
+TEST(CachedLm, OneBesideItHasTheSameRepliesAndAsksItsOwnModel) {
+  const auto inner = echo();
+  const auto other = echo();
+  const auto lm = open(inner);
+  const auto beside = lm->beside(other);
+  EXPECT_EQ(lm->complete_one(chat_request("a")).value().text, "to a");
+  EXPECT_EQ(beside->complete_one(chat_request("a")).value().usage.cached_calls, 1);
+  EXPECT_EQ(beside->complete_one(chat_request("b")).value().usage.cached_calls, 0);
+  EXPECT_EQ(lm->complete_one(chat_request("b")).value().usage.cached_calls, 1);
+  EXPECT_EQ(inner->calls(), 1U);
+  EXPECT_EQ(other->calls(), 1U);
+  EXPECT_EQ(lm->stats().memory_hits, 2U);
+}
+
 TEST(CachedLm, TheMissesOfABatchGoOutAsOneBatchInOrderAndDuplicatesOnce) {
   const auto inner = echo();
   const auto lm = open(inner);

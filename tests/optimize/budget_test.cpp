@@ -2,14 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <thread>
+#include <utility>
 
 #include "hone/lm/cached_lm.hpp"
 #include "hone/optimize/optimize.hpp"
@@ -255,6 +258,27 @@ TEST(SearchLm, KeepsEveryReplyOfASearchWithoutALog) {
   EXPECT_EQ(counted.calls(), 24);
 }
 
+// What one of them was asked is free for the other: it must not be asked for it uncounted.
+TEST(SearchLm, TwoObjectsOfOneModelShareTheirReplies) {
+  const ScriptedLm first(planted_task().script);
+  const ScriptedLm second(planted_task().script);
+  SearchOptions options;
+  options.teacher_lm = &second;
+  options.budget.lm_calls = 34;
+  const auto search =
+      Search::make(planted_task().student, planted_task().task, first, options).value();
+  RunOptions as_teacher;
+  as_teacher.teacher_model = true;
+  (void)search->run(search->student(), search->train());
+  for (const Rollout& rollout : search->run(search->student(), search->train(), as_teacher))
+    EXPECT_TRUE(rollout.score);
+  EXPECT_EQ(first.calls(), 24U);
+  EXPECT_EQ(second.calls(), 0U);
+  (void)search->run(search->student(), search->val(), as_teacher);
+  EXPECT_EQ(second.calls(), 10U) << "what nobody was asked yet goes to the object that is meant";
+  EXPECT_EQ(search->meter().usage().lm_calls, 34);
+}
+
 TEST(MeteredLm, TwinsInABatchArePaidOnceAndShareTheirFailure) {
   const auto scripted = std::make_shared<ScriptedLm>(planted_task().script);
   const auto failing = std::make_shared<FaultyLm>(scripted, FaultPlan{.fraction = 1});
@@ -415,6 +439,65 @@ TEST(Budget, EndsAtTheSameRunWithAnyNumberOfThreads) {
       }
     }
   }
+}
+
+// Says how many calls were under way at once: each waits a while for company.
+class CrowdLm final : public Lm {
+ public:
+  explicit CrowdLm(const Lm& inner) : inner_(&inner) {}
+  const LmInfo& info() const override { return inner_->info(); }
+  std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
+                                        std::stop_token stop) const override {
+    std::unique_lock lock(mutex_);
+    ++inside_;
+    most_ = std::max(most_, inside_);
+    came_.notify_all();
+    came_.wait_for(lock, std::chrono::milliseconds(100), [&] { return inside_ > 2; });
+    std::vector<Result<LmReply>> replies = inner_->complete(requests, std::move(stop));
+    --inside_;
+    return replies;
+  }
+  // Since it was last asked.
+  int most() const {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(most_, 0);
+  }
+
+ private:
+  const Lm* inner_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable came_;
+  mutable int inside_ = 0;
+  mutable int most_ = 0;
+};
+
+// Of four calls that are left, two are sure to fit.
+TEST(Budget, IsNearedInPartsWhateverTheCacheKnows) {
+  const ScriptedLm scripted(Script{
+      .reply = {}, .score = {}, .value = [](const LmRequest&, const TextSlot&) { return "so"; }});
+  const CrowdLm lm(scripted);
+  const Program student =
+      Program::predict(Signature::parse("number: int -> answer", "Say what it is.").value());
+  Task task = planted_task().task;
+  task.metric = Metric::of("any", [](const Example&, const Value&) { return 1.0; });
+  const std::span<const Example> examples(task.train);
+  SearchOptions options;
+  options.threads = 8;
+  options.budget.lm_calls = 5;
+  const auto search = Search::make(student, task, lm, options).value();
+  (void)search->run(student, examples.first(1));
+  (void)lm.most();
+  (void)search->run(student, examples.first(8));
+  EXPECT_LE(lm.most(), 2) << "that the first is known says nothing of the others";
+
+  options.budget.lm_calls = 8;
+  const auto again = Search::make(student, task, lm, options).value();
+  (void)again->run(student, examples.first(4));
+  (void)lm.most();
+  RunOptions another;
+  another.sample = 1;
+  (void)again->run(student, examples.first(4), another);
+  EXPECT_LE(lm.most(), 2) << "another sample is not known";
 }
 
 TEST(Budget, TeacherAndProposerHaveTheirOwnPrices) {

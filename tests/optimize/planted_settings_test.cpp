@@ -1,7 +1,9 @@
 // Optima that lie outside prompts: in a setting, a model, or the structure of the program.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hone/optimize/optimize.hpp"
@@ -26,14 +28,15 @@ long number_in(const LmRequest& request) {
 }
 
 // Knows the answer where `is_able`, and says "even" else.
-ScriptedLm able_where(std::function<bool(const LmRequest&)> is_able) {
+ScriptedLm able_where(std::function<bool(const LmRequest&)> is_able,
+                      std::string identity = "scripted") {
   Script script;
   script.score = [is_able](const LmRequest& request, const LabelSlot&) {
     const bool even = !is_able(request) || number_in(request) % 2 == 0;
     return even ? std::vector<double>{-0.1, -3.0} : std::vector<double>{-3.0, -0.1};
   };
   script.value = [](const LmRequest&, const TextSlot&) { return std::string("so"); };
-  return ScriptedLm(std::move(script));
+  return ScriptedLm(std::move(script), std::move(identity));
 }
 
 Task task() {
@@ -63,8 +66,8 @@ TEST_P(SearchesSettings, FindsTheFormat) {
 }
 
 TEST_P(SearchesSettings, FindsTheModel) {
-  const ScriptedLm weak = able_where([](const LmRequest&) { return false; });
-  const ScriptedLm strong = able_where([](const LmRequest&) { return true; });
+  const ScriptedLm weak = able_where([](const LmRequest&) { return false; }, "weak");
+  const ScriptedLm strong = able_where([](const LmRequest&) { return true; }, "strong");
   SearchOptions options;
   options.models = {{"other", &weak}, {"strong", &strong}};
   const std::vector<std::string> globs = {"*.model"};
@@ -147,6 +150,31 @@ TEST_P(SearchesSettings, LeavesSettingsAloneThatNobodyAskedFor) {
       EXPECT_EQ(path.find(".format"), std::string::npos) << path;
     }
   }
+}
+
+TEST(Calibrations, ContentFreeIsTriedWhereTheSpaceAsksForIt) {
+  // Leans to "even" by more than the evidence weighs, and says so where there is no number.
+  Script script;
+  script.score = [](const LmRequest& request, const LabelSlot&) {
+    const long number = number_in(request);
+    const double evidence = number == 0 ? 0 : (number % 2 == 0 ? 0.5 : -0.5);
+    return std::vector<double>{-1.0 + evidence, -5.0 - evidence};
+  };
+  const ScriptedLm lm(std::move(script));
+  const auto calibration_of = [&](const Space& space) {
+    SearchOptions options;
+    options.space = space;
+    const auto search = Search::make(parity_program(), task(), lm, options).value();
+    const Trial trial = search->evaluate(Candidate(), "as it is").value();
+    EXPECT_DOUBLE_EQ(trial.mean, 1.0);
+    return trial.candidate.find("predict.calibration")->text();
+  };
+  const Space whole = Space::of(parity_program());
+  EXPECT_EQ(calibration_of(whole), "batch");
+  EXPECT_EQ(lm.calls(), 20U) << "it costs calls";
+  const std::vector<Value> narrowed = {Value("none"), Value("content_free")};
+  EXPECT_EQ(calibration_of(whole.narrow("*.calibration", narrowed).value()), "content_free");
+  EXPECT_EQ(lm.calls(), 41U) << "one without content: a number's is always 0";
 }
 
 INSTANTIATE_TEST_SUITE_P(Optimizers, SearchesSettings, ::testing::Values("bootstrap_tpe", "mipro"),

@@ -202,6 +202,17 @@ TEST(RunOff, IsBetweenThoseThatLuckMaySetApartAndTheBaseline) {
   EXPECT_TRUE(finalists(trials, 0).empty());
 }
 
+TEST(RunOff, NeedsATrialThatIsNotBelowTheBaseline) {
+  Trial baseline;
+  baseline.scores = {1.0, std::nullopt, std::nullopt};
+  baseline.mean = 1;
+  Trial other;
+  other.number = 1;
+  other.scores = {0.0, 1.0, 1.0};
+  other.complete = true;
+  EXPECT_TRUE(finalists(std::vector<Trial>{baseline, other}, 0).empty());
+}
+
 TEST(RunOff, ADemoShowsTheExampleWhoseInputsItHas) {
   const Signature signature = plain_weather_program().signature();
   EXPECT_TRUE(shows(two_demos(), signature, weather("learn5")));

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +49,26 @@ TEST(Search, AsksTheModelOncePerDistinctRequest) {
   ASSERT_TRUE(search->evaluate(with_demo_count(*search, 3), "the same again"));
   EXPECT_EQ(lm.calls(), calls);
   EXPECT_EQ(search->trials().size(), 1U);
+}
+
+TEST(Search, AStopDuringCalibrationLeavesTheScoresThereWere) {
+  const ScriptedLm lm = demo_hungry_lm();
+  std::stop_source stop;
+  std::size_t scored = 0;
+  Task task = parity_task();
+  task.metric = Metric::of("stops", [&](const Example& example, const Value& prediction) {
+    // The second scoring, of the calibrated labels, is cut after two thirds.
+    if (++scored == task.val.size() + 20) stop.request_stop();
+    return example.get("parity") == prediction.get("parity") ? 1.0 : 0.0;
+  });
+  SearchOptions options;
+  options.threads = 1;
+  options.stop = stop.get_token();
+  const auto search = Search::make(parity_program(), task, lm, options).value();
+  const Trial trial = search->evaluate(with_demo_count(*search, 10), "ten demos").value();
+  EXPECT_GE(scored, task.val.size() + 20) << "labels are calibrated";
+  EXPECT_EQ(trial.examples, task.val.size());
+  EXPECT_TRUE(trial.complete);
 }
 
 // Of a file that holds something else.

@@ -79,6 +79,10 @@ TEST(Study, OfTwoRecordsOfATrialTheFullerIsRead) {
   EXPECT_TRUE(log->append("trial", "1", record("bootstrap 1", 30, true)).value());
   EXPECT_TRUE(log->append("trial", "2", record("bootstrap 1", 12, false)).value());
   EXPECT_EQ(read_study(*log).value().trials.at(0).examples, 30U) << "not the last one";
+  const auto result = Value::object({{"trial", 1}, {"stop_reason", "stopped"}});
+  EXPECT_TRUE(log->append("result", "a run", result).value());
+  EXPECT_FALSE(read_study(*log).value().end->complete) << "that run had not measured it";
+  EXPECT_EQ(read_study(*log).value().best(), nullptr);
   EXPECT_TRUE(log->append("trial", "3", record("bootstrap 2", 5, false)).value());
   EXPECT_EQ(read_study(*log).value().trials.at(0).origin, "bootstrap 2") << "another one";
 }

@@ -69,7 +69,7 @@ struct Evaluation {
   std::size_t failures() const;  // of these, rollouts with an error
   std::size_t parse_failures() const;
   Usage usage() const;
-  // 95 % interval of the mean: Wilson's for scores of 0 and 1, else normal.
+  // 95 % interval of the mean: Wilson's for scores of 0 and 1, else Student's.
   std::pair<double, double> interval() const;
 };
 

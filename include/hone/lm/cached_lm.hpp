@@ -63,6 +63,9 @@ class CachedLm final : public Lm {
   static Result<std::unique_ptr<CachedLm>> open(std::shared_ptr<const Lm> inner,
                                                 CacheOptions options = {});
   ~CachedLm() override;
+  // The same replies for another object of the same model: whichever of them is asked first, the
+  // others have its reply, and stats() are of all together. Precondition: equal identities.
+  std::unique_ptr<CachedLm> beside(std::shared_ptr<const Lm> inner) const;
 
   const LmInfo& info() const override;  // of the inner model
   std::vector<Result<LmReply>> complete(std::span<const LmRequest> requests,
@@ -71,8 +74,9 @@ class CachedLm final : public Lm {
   CacheStats stats() const;
 
  private:
-  explicit CachedLm(std::unique_ptr<ResponseCache> cache);
-  std::unique_ptr<ResponseCache> cache_;
+  CachedLm(std::shared_ptr<const Lm> inner, std::shared_ptr<ResponseCache> cache);
+  std::shared_ptr<const Lm> inner_;
+  std::shared_ptr<ResponseCache> cache_;
 };
 
 }  // namespace hone

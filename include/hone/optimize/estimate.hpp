@@ -72,11 +72,11 @@ struct EstimateOptions {
   Examples test = {};
 };
 
-// Of everything: the search, and the test examples twice. Without racing, calls and prompt tokens
-// are mostly right within a tenth. What depends on scores is drawn: who wins, how many runs
-// bootstrapping needs, how many proposals pass a gate. How long proposals become is known of a few:
-// where they differ much, what is generated may be off by half and more. With racing it is a fair
-// guess. Seconds hold for this machine in its present state.
+// Of everything: the search, and the test examples twice. Without racing, calls are mostly right
+// within a tenth and prompt tokens within a fifth. What depends on scores is drawn: who wins, how
+// many runs bootstrapping needs, how many proposals pass a gate. How long proposals become is known
+// of a few: where they differ much, what is generated may be off by half and more. With racing it
+// is a fair guess. Seconds hold for this machine in its present state.
 struct Estimate {
   std::int64_t lm_calls = 0;
   std::int64_t prompt_tokens = 0;

@@ -172,6 +172,9 @@ class Search {
   // How many LM calls more the budget reaches for, as Meter says; none when nothing binds. For
   // optimizers that measure at their end what they found.
   std::optional<double> calls_left() const;
+  // How many of them a run of the program is expected to take: its predictors in use, each asked as
+  // often as it was so far (parse retries, loops), and what the metric asks.
+  double calls_per_run(const Program& program) const;
   std::string stop_reason() const;
   const std::vector<Trial>& trials() const;
   // The trial of evaluate_baseline(); nullptr before it.

@@ -61,6 +61,7 @@ struct StudyEnd {
   std::string stop_reason;  // empty when the optimizer was through
   StudySpend spent;
   double seconds = 0;
+  bool complete = false;  // that run had measured the trial to its end
 };
 
 struct Study {
@@ -71,7 +72,7 @@ struct Study {
   std::size_t val_examples = 0;
   Value::List examples;  // the validation ones
   std::vector<StudyRun> runs;
-  std::vector<StudyTrial> trials;  // by number, each once: as it was measured last
+  std::vector<StudyTrial> trials;  // by number, each once: as it was measured most fully
   std::vector<StudyEvent> events;
   std::size_t proposals = 0;
   std::size_t minibatches = 0;

@@ -42,7 +42,17 @@ bool same_label(std::string_view a, std::string_view b) {
   return lower_words(a) == lower_words(b);
 }
 
-// The label and the rest of a line "**Label:** rest", or nothing.
+// Whether a text ends with a "**" that closes emphasis opened before the text.
+bool closes_emphasis(std::string_view text) {
+  bool open = true;
+  for (std::size_t at = text.find("**"); at != std::string_view::npos;
+       at = text.find("**", at + 2)) {
+    open = !open;
+  }
+  return !open && text.ends_with("**");
+}
+
+// The label and the rest of a line "**Label:** rest" or "**Label: rest**", or nothing.
 struct LabelledLine {
   std::string_view label;
   std::string_view rest;
@@ -56,11 +66,15 @@ std::optional<LabelledLine> split_line(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
   LabelledLine out{trim(line.substr(0, colon)), trim(line.substr(colon + 1))};
-  // Only emphasis that opened before the label ends behind the colon.
+  // Only emphasis that opened before the label ends behind the colon or the rest.
   const std::string_view marks = all.substr(0, all.size() - line.size());
   const bool open = marks.find("**") != std::string_view::npos && !out.label.ends_with('*');
   while (out.label.ends_with('*')) out.label = trim(out.label.substr(0, out.label.size() - 1));
-  if (open && out.rest.starts_with("**")) out.rest = trim(out.rest.substr(2));
+  if (open && out.rest.starts_with("**")) {
+    out.rest = trim(out.rest.substr(2));
+  } else if (open && closes_emphasis(out.rest)) {
+    out.rest = trim(out.rest.substr(0, out.rest.size() - 2));
+  }
   return out;
 }
 

@@ -1,8 +1,6 @@
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <limits>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -63,13 +61,10 @@ Result<double> seconds_of(const LocalLm& lm, const std::vector<LmRequest>& reque
 // One setting under test.
 struct Trial {
   LocalTuning tuning;
-  std::vector<double> labels;  // seconds choosing among labels, prefill alone
-  std::vector<double> texts;   // seconds of replies with some length
+  double labels = 0;  // seconds choosing among labels, prefill alone
+  double texts = 0;   // seconds of replies with some length
 
-  double best() const {
-    return *std::min_element(labels.begin(), labels.end()) +
-           *std::min_element(texts.begin(), texts.end());
-  }
+  double seconds() const { return labels + texts; }
 };
 
 // Opened for each measurement and closed after it: five engines at once would hold the weights five
@@ -87,8 +82,8 @@ Result<void> measure(LocalOptions options, Trial& trial) {
   if (!label_seconds) return label_seconds.error();
   const auto text_seconds = seconds_of(**lm, texts);
   if (!text_seconds) return text_seconds.error();
-  trial.labels.push_back(*label_seconds);
-  trial.texts.push_back(*text_seconds);
+  trial.labels = *label_seconds;
+  trial.texts = *text_seconds;
   return {};
 }
 
@@ -99,27 +94,25 @@ double share_to_save(const LocalTuning& usual, const LocalTuning& other) {
 }
 
 // Whether what seems better is so twice more, side by side: another program may have had the
-// processors while the usual setting was measured.
+// processors while the usual setting was measured. Where the usual one wins at once, as mostly, a
+// second look would only cost time at the first use.
 Result<bool> is_better_again(const LocalOptions& options, const LocalTuning& usual,
                              const LocalTuning& other) {
   for (int pair = 0; pair < 2; ++pair) {
-    Trial before{usual, {}, {}}, after{other, {}, {}};
+    Trial before{usual}, after{other};
     for (Trial* trial : {&before, &after}) {
       if (const auto done = measure(options, *trial); !done) return done.error();
     }
-    if (after.best() >= share_to_save(usual, other) * before.best()) return false;
+    if (after.seconds() >= share_to_save(usual, other) * before.seconds()) return false;
   }
   return true;
 }
 
 std::string table_row(const Trial& trial) {
-  const auto least = [](const std::vector<double>& seconds) {
-    return *std::min_element(seconds.begin(), seconds.end());
-  };
   std::array<char, 128> line{};
   std::snprintf(line.data(), line.size(), "%-15s %5zu %11zu %12.2f %11.2f\n",
                 trial.tuning.flash_attention ? "on" : "off", trial.tuning.width,
-                trial.tuning.step_tokens, least(trial.labels), least(trial.texts));
+                trial.tuning.step_tokens, trial.labels, trial.texts);
   return line.data();
 }
 
@@ -137,20 +130,14 @@ std::vector<LocalTuning> candidates() {
 }  // namespace
 
 Result<TuneReport> tune_local(LocalOptions options) {
-  constexpr double kHopeless = 1.25;  // times the best: not looked at again
   const std::filesystem::path folder = options.tuning_folder;
   options.context_cells = 2048;
   options.exact = false;
   std::vector<Trial> trials;
-  for (const LocalTuning& tuning : candidates()) trials.push_back({tuning, {}, {}});
-  // Round by round, since a machine's speed drifts; the least of each setting's times counts.
-  double least = std::numeric_limits<double>::infinity();
-  for (int round = 0; round < 2; ++round) {
-    for (Trial& trial : trials) {
-      if (!trial.labels.empty() && trial.best() > kHopeless * least) continue;
-      if (const auto done = measure(options, trial); !done) return done.error();
-      least = std::min(least, trial.best());
-    }
+  for (const LocalTuning& tuning : candidates()) {
+    Trial trial{tuning};
+    if (const auto done = measure(options, trial); !done) return done.error();
+    trials.push_back(trial);
   }
   TuneReport report;
   report.table = "flash attention width step tokens 32 labels, s 24 texts, s\n";
@@ -161,7 +148,7 @@ Result<TuneReport> tune_local(LocalOptions options) {
         best == &trials.front() || trial.tuning.step_tokens > best->tuning.step_tokens
             ? share_to_save(best->tuning, trial.tuning)
             : 1.0;
-    if (trial.best() < needed * best->best()) best = &trial;
+    if (trial.seconds() < needed * best->seconds()) best = &trial;
   }
   const LocalTuning& usual = trials.front().tuning;
   if (best->tuning != usual) {

@@ -18,7 +18,8 @@ class BootstrapFewShot final : public Optimizer {
     const Result<std::vector<std::string>> paths = tunable_demo_paths(search);
     if (!paths) return paths.error();
     Rng rng = search.rng("bootstrap_few_shot");
-    const DemoSets sets = keep_tunable(bootstrap(search, search.train(), options_, rng), *paths);
+    const BootstrapOptions options = keep_measurement(search, options_);
+    const DemoSets sets = keep_tunable(bootstrap(search, search.train(), options, rng), *paths);
     if (sets.empty())
       return bad_request("bootstrap_few_shot",
                          "no run of the teacher succeeded and no example fits");

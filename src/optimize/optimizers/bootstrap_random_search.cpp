@@ -27,9 +27,10 @@ class BootstrapRandomSearch final : public Optimizer {
     proposals.push_back(
         {with_demos(Candidate(), labelled_sets(search, *paths, options_)), "labelled demos"});
     search.phase("bootstrap");
+    const BootstrapOptions options = keep_measurement(search, options_);
     DemoSets sets;
     for (std::size_t i = 0; i <= candidates_ && !search.done(); ++i) {
-      sets = numbered_bootstrap(search, *paths, i, options_, sets);
+      sets = numbered_bootstrap(search, *paths, i, options, sets);
       proposals.push_back({with_demos(Candidate(), sets), "bootstrap " + std::to_string(i)});
     }
     search.phase("trials");

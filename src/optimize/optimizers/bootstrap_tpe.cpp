@@ -45,8 +45,8 @@ class BootstrapTpe final : public Optimizer {
       return early.error();
 
     search.phase("bootstrap");
-    const DemoPool pool =
-        make_demo_pool(search, paths, paths.empty() ? 0 : candidates_, bootstrap_);
+    const DemoPool pool = make_demo_pool(search, paths, paths.empty() ? 0 : candidates_,
+                                         keep_measurement(search, bootstrap_));
     for (std::size_t i = 1; i < pool.sets.size(); ++i) {
       for (const std::string& path : paths) {
         const auto demos = pool.sets[i].find(path);

@@ -155,11 +155,11 @@ class Gepa final : public Optimizer {
   // reflected on are among them.
   std::size_t affordable_rewrites(const Search& search, std::size_t parts) const {
     const std::optional<double> left = search.calls_left();
-    const std::size_t steps = predictors_in_use(search.student()).size();
+    const double each = search.calls_per_run(search.student());
     const std::size_t asked = all_parts_ ? parts : 1;
     const auto cost = [&](std::size_t count) {
-      return static_cast<double>(count * (2 * steps * std::max(minibatch_, gate_) + asked) +
-                                 steps * search.val().size());
+      const std::size_t runs = 2 * count * std::max(minibatch_, gate_) + search.val().size();
+      return each * static_cast<double>(runs) + static_cast<double>(count * asked);
     };
     std::size_t count = parallel_;
     while (left && count > 0 && *left < cost(count)) --count;

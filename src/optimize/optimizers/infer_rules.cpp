@@ -42,8 +42,10 @@ class InferRules final : public Optimizer {
     if (with_demos_ && demo_paths) {
       search.phase("bootstrap");
       Rng rng = search.rng("infer_rules");
+      const BootstrapOptions options =
+          keep_measurement(search, bootstrap_, static_cast<double>(candidates_ * paths->size()));
       const DemoSets sets =
-          keep_tunable(bootstrap(search, search.train(), bootstrap_, rng), *demo_paths);
+          keep_tunable(bootstrap(search, search.train(), options, rng), *demo_paths);
       base = with_demos(base, fit_context(sets, search.model()));
     }
     search.phase("rules");

@@ -135,16 +135,9 @@ class KnnFewShot final : public Optimizer {
 
   // Of so many runs of the teacher, those at once that leave enough to measure one k.
   static std::size_t affordable_runs(const Search& search, std::size_t wanted) {
-    const std::optional<double> left = search.calls_left();
-    if (!left) return wanted;
-    const auto calls_of = [](std::size_t runs, const Program& program) {
-      return static_cast<double>(runs *
-                                 std::max<std::size_t>(1, predictors_in_use(program).size()));
-    };
-    std::size_t count = std::min(wanted, kTeacherBlock);
-    const double trial = calls_of(search.val().size(), search.student());
-    while (count > 0 && *left < calls_of(count, search.teacher()) + trial) --count;
-    return count;
+    if (!search.calls_left()) return wanted;
+    return affordable_teacher_runs(search, std::min(wanted, kTeacherBlock),
+                                   measurement_calls(search));
   }
 
   static bool has_all_outputs(const Predictor& predictor, const Value& demo) {

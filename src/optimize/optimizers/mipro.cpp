@@ -21,7 +21,12 @@ namespace hone {
 namespace {
 
 constexpr std::size_t kShownDemos = 3;
+// Of so many examples each, that a summary of the data is made of.
+constexpr std::size_t kNotes = 4;
+constexpr std::size_t kNoted = 6;
 constexpr std::size_t kHistory = 8;
+// The data's notes and their sum, and the program.
+constexpr std::size_t kDescribing = kNotes + 2;
 
 // MIPROv2 (Opsahl-Ong et al. 2024; DSPy): demo sets and grounded instruction proposals, then TPE
 // over their combinations on minibatches of the validation examples, with a full evaluation of the
@@ -84,9 +89,9 @@ class Mipro final : public Optimizer {
     search.phase("bootstrap");
     DemoPool pool;
     if (!demo_paths.empty() && (!zero_shot_ || demo_aware_)) {
-      pool = make_demo_pool(search, demo_paths,
-                            zero_shot_ ? std::min<std::size_t>(3, candidates_) : candidates_,
-                            bootstrap_);
+      pool = make_demo_pool(
+          search, demo_paths, zero_shot_ ? std::min<std::size_t>(3, candidates_) : candidates_,
+          keep_measurement(search, bootstrap_, calls_before_measuring(search, paths.size())));
     }
     if (!zero_shot_) {
       for (std::size_t i = 1; i < pool.sets.size(); ++i) {
@@ -149,7 +154,7 @@ class Mipro final : public Optimizer {
     Asking asking;
     asking.temperature = temperature_;
     Shared shared;
-    if (dataset_aware_) shared.dataset = summarize_dataset(search, 4, 6, asking);
+    if (dataset_aware_) shared.dataset = summarize_dataset(search, kNotes, kNoted, asking);
     if (!program_aware_) return shared;
     shared.program = describe_program(search, asking);
     if (paths.size() > 1) {
@@ -258,13 +263,23 @@ class Mipro final : public Optimizer {
     return places;
   }
 
+  // In calls: a first round of proposals for so many instructions, and one minibatch.
+  double calls_before_measuring(const Search& search, std::size_t instructions) const {
+    // What is said of each step, and what is proposed for it.
+    const std::size_t each = 1 + std::max<std::size_t>(1, candidates_ / rounds_);
+    const std::size_t asked = instructions == 0 ? 0 : kDescribing + instructions * each;
+    const std::size_t runs = minibatch_ < search.val().size() ? minibatch_ : 0;
+    return static_cast<double>(asked) +
+           search.calls_per_run(search.student()) * static_cast<double>(runs);
+  }
+
   // Of so many combinations those whose minibatch leaves enough to measure one in full: without
   // that none can win.
   std::size_t affordable_group(const Search& search, std::size_t wanted) const {
     const std::optional<double> left = search.calls_left();
-    const std::size_t each = predictors_in_use(search.student()).size();
+    const double each = search.calls_per_run(search.student());
     const auto cost = [&](std::size_t count) {
-      return static_cast<double>(each * (count * minibatch_ + search.val().size()));
+      return each * static_cast<double>(count * minibatch_ + search.val().size());
     };
     while (left && wanted > 0 && *left < cost(wanted)) --wanted;
     return wanted;

@@ -66,7 +66,7 @@ class Simba final : public Optimizer {
     for (std::size_t step = 0; step < steps_ && !search.done(); ++step) {
       // A winner has to meet the validation examples: what no further step is to spend.
       const std::optional<double> left = search.calls_left();
-      if (left && step > 0 && *left < step_cost(search, size) + winner_cost(search)) {
+      if (left && step > 0 && *left < step_cost(search, size) + measurement_calls(search)) {
         search.notice("the budget reaches for " + std::to_string(step) + " of " +
                       std::to_string(steps_) + " steps");
         break;
@@ -97,21 +97,21 @@ class Simba final : public Optimizer {
   }
 
  private:
-  // In calls: what it takes to measure one winner, and one step on `size` examples at most.
-  static double winner_cost(const Search& search) {
-    return static_cast<double>(search.val().size() * predictors_in_use(search.student()).size());
-  }
+  // In calls: what one step on `size` examples takes at most.
   double step_cost(const Search& search, std::size_t size) const {
-    const std::size_t each = predictors_in_use(search.student()).size();
     const std::size_t drafts = candidates_ + 1;
-    const std::size_t runs = candidates_ + drafts;
-    return static_cast<double>(each * (runs * size + drafts));
+    const std::size_t runs = (candidates_ + drafts) * size;
+    // Every draft may ask for advice to each predictor.
+    const std::size_t asked = drafts * predictors_in_use(search.student()).size();
+    return search.calls_per_run(search.student()) * static_cast<double>(runs) +
+           static_cast<double>(asked);
   }
 
   // The examples of a batch, `wanted` at most, with which a step and its winner can be paid.
   std::size_t affordable_batch(const Search& search, std::size_t wanted) const {
     const std::optional<double> left = search.calls_left();
-    while (left && wanted > 0 && *left < step_cost(search, wanted) + winner_cost(search)) --wanted;
+    while (left && wanted > 0 && *left < step_cost(search, wanted) + measurement_calls(search))
+      --wanted;
     return wanted;
   }
 
