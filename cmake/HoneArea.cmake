@@ -59,7 +59,13 @@ function(hone_tests name)
   target_include_directories(hone_${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
   target_compile_definitions(hone_${name}_tests PRIVATE HONE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   hone_compile_together(hone_${name}_tests)
-  target_compile_options(hone_${name}_tests PRIVATE -O1) # they wait for what they test, not for themselves
+  # They wait for what they test, not for themselves; but for scripted models, for a matcher of grammars, and where a
+  # sanitizer watches each step.
+  set(level -O0)
+  if(HONE_SANITIZE OR name MATCHES "^(optimize|adapter)$")
+    set(level -O1)
+  endif()
+  target_compile_options(hone_${name}_tests PRIVATE ${level})
   target_link_libraries(hone_${name}_tests PRIVATE ${TESTS_LIBS} hone_third::json hone_warnings
                         GTest::gtest_main GTest::gmock)
   # Only tests that use the testing tools wait for them, and so for every area, to be built.
