@@ -61,7 +61,7 @@ function(hone_tests name)
   hone_compile_together(hone_${name}_tests)
   # They wait for what they test, not for themselves; but for scripted models, for a matcher of grammars, and where a
   # sanitizer watches each step.
-  set(level -O0)
+  set(level -O0 -g0)
   if(HONE_SANITIZE OR name MATCHES "^(optimize|adapter)$")
     set(level -O1)
   endif()

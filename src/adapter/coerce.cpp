@@ -317,7 +317,11 @@ std::optional<Value> coerce_items(const Type& type, const Value::List& items,
 
 // Whether the bracket a text begins with is the list, rather than a mark before its first item:
 // "[1] Smith 2020", "[ ] buy milk", "[Paris](https://a.com)".
-bool begins_with_list(std::string_view text) {
+bool begins_with_list(std::string_view text, bool of_numbers) {
+  const std::string_view inside = trim(text.substr(1));
+  for (const std::string_view quote : {"\"", "'", "\xE2\x80\x9C"}) {
+    if (inside.starts_with(quote)) return true;
+  }
   const LeadingJson leading = read_leading_json(text);
   const std::string_view rest = text.substr(leading.end);
   const std::size_t line_end = std::min(rest.find('\n'), rest.size());
@@ -327,7 +331,9 @@ bool begins_with_list(std::string_view text) {
   // What is plainly JSON may have a remark behind it; split at commas, its items would keep the
   // brackets.
   if (behind.starts_with("//") || behind.starts_with('#')) return true;
-  return leading.value.size() > 1 || trim(text.substr(1)).starts_with('"');
+  const bool one_number = of_numbers && leading.value.is_list() && leading.value.size() == 1 &&
+                          leading.value.as_list().front().is_number();
+  return leading.value.size() > 1 || text.starts_with("[]") || one_number;
 }
 
 std::optional<Value> read_list(const Type& type, std::string_view text, const std::string& where,
@@ -336,9 +342,10 @@ std::optional<Value> read_list(const Type& type, std::string_view text, const st
   // A fence after the list is no fence around it.
   const std::string_view inner = text.starts_with('[') ? text : without_fence(text);
   const Type element = strip_optional(type.element());
+  const bool of_numbers = element.kind() == TypeKind::integer || element.kind() == TypeKind::real;
   const bool has_bracket = text.find('[') != std::string_view::npos;
-  const bool is_json =
-      inner.starts_with('[') ? begins_with_list(inner) : text.find("[\"") != std::string_view::npos;
+  const bool is_json = inner.starts_with('[') ? begins_with_list(inner, of_numbers)
+                                              : text.find("[\"") != std::string_view::npos;
   if (has_bracket && (is_json || !is_scalar(element))) {
     if (const auto json = internal::repair_json(text, JsonShape::list); json && json->is_list()) {
       return coerce_items(type, json->as_list(), where, faults);
@@ -352,7 +359,6 @@ std::optional<Value> read_list(const Type& type, std::string_view text, const st
   }
   if (is_null_word(text)) return coerce_items(type, {}, where, faults);
   if (!is_scalar(element)) return fail(faults, where, quote_text(text) + " is not a JSON list");
-  const bool of_numbers = element.kind() == TypeKind::integer || element.kind() == TypeKind::real;
   return coerce_items(type, loose_items(inner, of_numbers), where, faults);
 }
 

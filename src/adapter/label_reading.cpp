@@ -74,18 +74,31 @@ bool is_denial(std::string_view word) {
          word.ends_with("n't") || word.ends_with("n\xE2\x80\x99t");
 }
 
-// Where the word begins that denies what begins at a byte of a lower-case text ("not really a
-// bug"); npos when none does.
+// Words that may stand between a denial and what it denies: "not really a bug", "no sign of spam".
+// What "not only" and "does not understand" come before is not denied.
+bool carries_denial(std::string_view word) {
+  constexpr std::array<std::string_view, 23> kWords = {
+      "a",    "an",   "the",   "any",        "very", "quite",   "so",      "too",
+      "that", "such", "about", "at",         "to",   "related", "called",  "be",
+      "been", "of",   "kind",  "considered", "all",  "sign",    "evidence"};
+  constexpr std::array<std::string_view, 3> kAffirming = {"only", "merely", "simply"};
+  const auto among = [&](const auto& words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  return among(kWords) || (word.ends_with("ly") && !among(kAffirming));
+}
+
+// Where the word begins that denies what begins at a byte of a lower-case text; npos when none
+// does.
 std::size_t denial_before(std::string_view text, std::size_t at) {
-  constexpr int kReach = 3;  // words
+  constexpr int kReach = 4;  // words
   for (int i = 0; i < kReach; ++i) {
     const std::size_t end = word_end_before(text, at);
     if (end == 0) break;
     at = word_begin_before(text, end);
     const std::string_view word = text.substr(at, end - at);
     if (is_denial(word) || (i == 0 && (word == "non" || word == "anti"))) return at;
-    // "not legitimate but spam", "no doubt spam": what is denied ends here.
-    if (word == "but" || word == "doubt") break;
+    if (!carries_denial(word)) break;
   }
   return std::string_view::npos;
 }
@@ -114,63 +127,89 @@ bool number_goes_on_after(std::string_view text, std::size_t end) {
   return word_after(text, rest) || joins(rest);
 }
 
-// Whether a word stands after the name of a choice ("A is right", "A or B"), as it does not after
-// an article or else the pronoun "I".
-bool follows_name(std::string_view word, bool article) {
-  constexpr std::array<std::string_view, 5> kWords = {"is", "because", "since", "and", "or"};
-  constexpr std::array<std::string_view, 14> kNeverAfterArticles = {
-      "was", "has",    "as",      "but",  "not",   "over",  "with",
-      "for", "rather", "instead", "than", "seems", "looks", "would"};
-  const auto among = [&](const auto& words) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-  };
-  return among(kWords) || (article && among(kNeverAfterArticles));
+// What a label that was found in a text is there.
+enum class Mention { none, doubtful, name };
+
+// Whether a word stands after the name of a choice ("A is right", "A gives more", "A or B"), as it
+// hardly does after an article or the pronoun "I".
+bool follows_name(std::string_view word) {
+  constexpr std::array<std::string_view, 10> kWords = {"and", "or",   "because", "since", "but",
+                                                       "not", "over", "than",    "as",    "would"};
+  const bool verb =
+      word.size() > 1 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us");
+  return verb || std::find(kWords.begin(), kWords.end(), word) != kWords.end();
 }
 
-// Whether a letter that stands by itself is a word of the sentence rather than a name: the article
-// of "A chemist would", the pronoun of "I think" or a part of "it's".
-bool is_word_of_sentence(std::string_view text, std::size_t at) {
+// The word of lower-case letters behind blanks; empty when something else is there.
+std::string_view lower_word_behind(std::string_view text, std::size_t end) {
+  const std::size_t next = text.find_first_not_of(" \t", end);
+  if (next == std::string_view::npos || next == end) return {};
+  std::size_t stop = next;
+  while (stop < text.size() && text[stop] >= 'a' && text[stop] <= 'z') ++stop;
+  return text.substr(next, stop - next);
+}
+
+// Whether a capital letter begins the word that stands right before: "Stage I disease".
+bool follows_capital(std::string_view text, std::size_t at) {
+  const std::size_t last = text.substr(0, at).find_last_not_of(" \t");
+  if (last == std::string_view::npos || !word_before(text, last + 1)) return false;
+  const std::size_t begin = word_begin_before(text, last + 1);
+  return text[begin] >= 'A' && text[begin] <= 'Z';
+}
+
+// Whether a letter that stands by itself names a choice. It may be the pronoun of "I think" or
+// "I'd", or a part of "it's"; or the article of "A chemist would", which nobody can tell from a
+// name with certainty.
+Mention letter_mention(std::string_view text, std::size_t at) {
   const std::size_t end = at + 1;
-  if (end < text.size() && is_apostrophe(code_at(text, end)) &&
+  const char letter = text[at];
+  const bool pronoun = letter == 'I' || letter == 'i';
+  if (pronoun && end < text.size() && is_apostrophe(code_at(text, end)) &&
       word_after(text, character_end(text, end)))
-    return true;
+    return Mention::none;
   if (at > 0) {
     const std::size_t before = character_begin(text, at);
-    if (is_apostrophe(code_at(text, before)) && word_before(text, before)) return true;
+    if (is_apostrophe(code_at(text, before)) && word_before(text, before)) return Mention::none;
   }
-  const char letter = text[at];
   const bool article = letter == 'A' || letter == 'a';
-  if (!article && letter != 'I' && letter != 'i') return false;
-  const std::size_t next = text.find_first_not_of(" \t", end);
-  if (next == std::string_view::npos || next == end) return false;
-  std::size_t stop = next;
-  while (stop < text.size() && ((text[stop] >= 'a' && text[stop] <= 'z') || text[stop] == '-'))
-    ++stop;
-  if (stop == next || text[next] == '-' || follows_name(text.substr(next, stop - next), article))
-    return false;
+  if (!article && !pronoun) return Mention::name;
+  const std::string_view word = lower_word_behind(text, end);
+  if (word.empty() || follows_name(word)) return Mention::name;
+  if (pronoun) return letter == 'I' && follows_capital(text, at) ? Mention::name : Mention::none;
+  if (letter == 'a') return Mention::none;
   // An article is upper-case only where a sentence begins: "Option A fits better than option B".
   const std::size_t last = text.substr(0, at).find_last_not_of(" \t");
-  return letter != 'A' || last == std::string_view::npos ||
-         (text[last] != ',' && !word_before(text, last + 1));
+  const bool begins =
+      last == std::string_view::npos || (text[last] != ',' && !word_before(text, last + 1));
+  return begins ? Mention::doubtful : Mention::name;
 }
 
-// Whether a label that was found at a byte is more than a part of a longer word or number, or a
-// letter that means something else there.
-bool stands_alone(std::string_view text, std::size_t at, std::string_view label) {
+// Whether a number is its own best: "5/5" names 5.
+bool is_of_itself(std::string_view text, std::size_t end, std::string_view label) {
+  const std::size_t twin = end + 1 + label.size();
+  return end < text.size() && text[end] == '/' && text.substr(end + 1).starts_with(label) &&
+         !word_after(text, twin) && !number_goes_on_after(text, twin);
+}
+
+// A label that was found at a byte may be a part of a longer word or number.
+Mention mention_of(std::string_view text, std::size_t at, std::string_view label) {
   const std::size_t end = at + label.size();
-  if (word_before(text, at) && word_after(label, 0)) return false;
-  if (word_after(text, end) && word_before(label, label.size())) return false;
-  if (is_digit(label.front()) && number_goes_on_before(text, at)) return false;
-  if (is_digit(label.back()) && number_goes_on_after(text, end)) return false;
+  if (word_before(text, at) && word_after(label, 0)) return Mention::none;
+  if (word_after(text, end) && word_before(label, label.size())) return Mention::none;
+  if (is_digit(label.front()) && number_goes_on_before(text, at)) return Mention::none;
+  if (is_digit(label.back()) && number_goes_on_after(text, end) && !is_of_itself(text, end, label))
+    return Mention::none;
   const bool letter = label.size() == 1 && is_ascii_word(label[0]) && !is_digit(label[0]);
-  if (!letter) return true;
-  // "b" may be called B, but "a" is hardly ever A.
-  const bool fits = text[at] == label[0] || (text[at] >= 'A' && text[at] <= 'Z');
-  return fits && !is_word_of_sentence(text, at);
+  if (!letter) return Mention::name;
+  // "b" may be called B and B "b", but "a" and "i" are hardly ever A and I, except as "a)".
+  const bool bracket = end < text.size() && text[end] == ')';
+  const bool fits = text[at] == label[0] || bracket || (text[at] != 'a' && text[at] != 'i');
+  return fits ? letter_mention(text, at) : Mention::none;
 }
 
 struct NamedLabels {
   std::vector<std::size_t> indices;  // each once
+  bool doubtful = false;             // another may be meant besides
   bool denied = false;               // at least one of them
 };
 
@@ -189,7 +228,10 @@ NamedLabels labels_within(std::string_view text, const std::vector<std::string>&
     const std::string label = to_lower(labels[index]);
     for (std::size_t at = lower.find(label); at != std::string::npos;
          at = lower.find(label, at + 1)) {
-      if (covered[at] || !stands_alone(text, at, labels[index])) continue;
+      if (covered[at]) continue;
+      const Mention mention = mention_of(text, at, labels[index]);
+      named.doubtful = named.doubtful || mention == Mention::doubtful;
+      if (mention != Mention::name) continue;
       if (named.indices.empty() || named.indices.back() != index) named.indices.push_back(index);
       if (const std::size_t denial = denial_before(lower, at); denial != std::string_view::npos)
         denials.push_back(denial);
@@ -203,11 +245,11 @@ NamedLabels labels_within(std::string_view text, const std::vector<std::string>&
   return named;
 }
 
-// The one label that stands in a longer text; none when the text denies it.
+// The one label that stands in a longer text; none when the text denies it or may name another.
 std::optional<std::size_t> only_label_within(std::string_view text,
                                              const std::vector<std::string>& labels) {
   const NamedLabels named = labels_within(text, labels);
-  if (named.denied || named.indices.size() != 1) return std::nullopt;
+  if (named.denied || named.doubtful || named.indices.size() != 1) return std::nullopt;
   return named.indices.front();
 }
 
@@ -232,8 +274,9 @@ bool is_answer(std::string_view lower) {
 // Whether an answer can end where the first word of a line does: before one of `stops`, a dash or
 // a reason. "Yes/No", "True or false" and "No doubt" only begin like one.
 bool answer_ends(std::string_view line, std::size_t end, std::string_view stops) {
-  constexpr std::array<std::string_view, 7> kReasons = {"because", "since", "as", "given",
-                                                        "due",     "but",   "it"};
+  constexpr std::array<std::string_view, 18> kReasons = {
+      "because", "since", "as",    "given", "due", "but", "it", "the", "this",
+      "that",    "there", "these", "they",  "he",  "she", "we", "you", "indeed"};
   const std::size_t at = line.find_first_not_of(" \t", end);
   if (at == std::string_view::npos || stops.find(line[at]) != std::string_view::npos) return true;
   const std::uint32_t code = code_at(line, at);
@@ -292,6 +335,18 @@ std::string squash(std::string_view text) {
   return out;
 }
 
+namespace {
+
+// The beginning of a line, which an explanation follows: "Billing - the customer says no more".
+std::string_view head_of(std::string_view line) {
+  std::size_t end = line.size();
+  for (const std::string_view mark : {" - ", " \xE2\x80\x93 ", " \xE2\x80\x94 ", " (", ". "})
+    end = std::min(end, line.find(mark));
+  return line.substr(0, end);
+}
+
+}  // namespace
+
 std::optional<std::size_t> find_label(std::string_view text,
                                       const std::vector<std::string>& labels) {
   const auto find = [&](const auto& equals) -> std::optional<std::size_t> {
@@ -305,7 +360,9 @@ std::optional<std::size_t> find_label(std::string_view text,
     return index;
   if (const auto index = find([&](const std::string& label) { return label_text(label) == whole; }))
     return index;
-  for (const std::string_view part : {strip_marks(whole), strip_marks(first_line(whole))}) {
+  const std::string_view line = first_line(whole);
+  for (const std::string_view part :
+       {strip_marks(whole), strip_marks(line), strip_marks(head_of(line))}) {
     if (part.empty()) continue;
     if (const auto index = find([&](const std::string& label) { return label == part; }))
       return index;
@@ -317,14 +374,14 @@ std::optional<std::size_t> find_label(std::string_view text,
     const auto same = [&](const std::string& label) { return squash(label) == bare; };
     if (std::count_if(labels.begin(), labels.end(), same) == 1) return find(same);
   }
-  if (const auto index = only_label_within(first_line(whole), labels)) return index;
+  if (const auto index = only_label_within(line, labels)) return index;
   return only_label_within(whole, labels);
 }
 
 std::optional<bool> find_truth(std::string_view text) {
   if (const auto truth = read_truth(text)) return truth;
   const std::string_view line = strip_marks(first_line(text));
-  if (const auto truth = leading_truth(line, ",.;!")) return truth;
+  if (const auto truth = leading_truth(line, ",.;!(")) return truth;
   if (const auto truth = truth_behind_colon(line)) return truth;
   if (const auto truth = leading_truth(line, ":")) return truth;
   const NamedLabels named = labels_within(text, {"true", "false", "yes", "no"});

@@ -138,6 +138,7 @@ void SearchLog::result(const Trial& best, const std::string& stop_reason) {
   write("result", run_,
         Value::object({{"trial", best.number},
                        {"mean", best.mean},
+                       {"complete", best.complete},
                        {"candidate", best.candidate.to_json()},
                        {"stop_reason", stop_reason},
                        {"spent", spent()},

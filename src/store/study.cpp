@@ -99,7 +99,7 @@ Result<Study> read_study(const StudyLog& log) {
   if (!records) return records.error();
   Study study;
   std::map<std::size_t, StudyTrial> trials;
-  std::map<std::size_t, bool> complete;  // by their last records
+  std::map<std::size_t, bool> complete;  // by their last records, for results that do not say it
   for (const StudyRecord& record : *records) {
     const std::string where = file + ", entry " + std::to_string(record.number);
     const Value& body = record.body;
@@ -119,8 +119,11 @@ Result<Study> read_study(const StudyLog& log) {
           {text(body.get("kind")), text(body.get("text")), real(body.get("seconds"))});
     } else if (record.kind == "result") {
       const std::size_t trial = count(body.get("trial"));
-      study.end = StudyEnd{trial, text(body.get("stop_reason")), spend_from(body.get("spent")),
-                           real(body.get("seconds")), complete[trial]};
+      // A record of the trial that equals an older one was not written again.
+      const Value done = body.get("complete");
+      study.end =
+          StudyEnd{trial, text(body.get("stop_reason")), spend_from(body.get("spent")),
+                   real(body.get("seconds")), done.is_bool() ? done.as_bool() : complete[trial]};
       for (StudyRun& run : study.runs) run.ended = run.ended || run.name == record.key;
     } else if (record.kind == "proposal") {
       ++study.proposals;

@@ -164,6 +164,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"list[str]", "[\n  \"a\",\n  \"b\"\n]\n```\nBoth are named.", R"(["a", "b"])"},
         Case{"list[str]", "['a]', 'b'] as both are named", R"(["a]", "b"])"},
         Case{"list[str]", R"(["a"] as it is named)", R"(["a"])"},
+        Case{"list[str]", "['a'] - as it is named", R"(["a"])"},
+        Case{"list[str]", "[\"a\", \"b\"]\n\n[1] Smith", R"(["a", "b"])"},
+        Case{"list[str]", "[] (nothing is named)", "[]"},
+        Case{"list[int]", "[3] because it is the third", "[3]"},
         Case{"list[str]", "[a, b", R"(["a", "b"])"},
         Case{"list[{n: int}]", "[{n: 1}] is all", R"([{"n": 1}])"}));
 
@@ -325,7 +329,14 @@ TEST(CoerceLabels, ALetterIsNoArticleOrPronoun) {
   EXPECT_EQ(read("This is a trick question."), "fault");
   EXPECT_EQ(read("A trick question."), "fault");
   EXPECT_EQ(read("The answer is C, a city."), R"("C")");
-  EXPECT_EQ(read("A chemist would say C"), R"("C")");
+  EXPECT_EQ(read("A chemist would say C"), "fault") << "or is A meant?";
+  EXPECT_EQ(read("A gives a clearer answer than B."), "fault");
+  EXPECT_EQ(read("A outperforms B"), "fault");
+  EXPECT_EQ(read("Assistant A's answer is clearer than B."), "fault");
+  EXPECT_EQ(read("A provides more detail"), R"("A")");
+  EXPECT_EQ(read("b) Paris"), R"("B")");
+  EXPECT_EQ(read("a) Paris"), R"("A")");
+  EXPECT_EQ(read("(c) because of the tides"), R"("C")");
   EXPECT_EQ(read("The answer is A."), R"("A")");
   EXPECT_EQ(read("A is right."), R"("A")");
   EXPECT_EQ(read("A"), R"("A")");
@@ -335,6 +346,7 @@ TEST(CoerceLabels, ALetterIsNoArticleOrPronoun) {
   EXPECT_EQ(read_as("enum(I, II, III)", "I think II"), R"("II")");
   EXPECT_EQ(read_as("enum(I, II, III)", "I'd say III"), R"("III")");
   EXPECT_EQ(read_as("enum(I, II, III)", "It is I."), R"("I")");
+  EXPECT_EQ(read_as("enum(I, II, III)", "Stage I disease"), R"("I")");
   EXPECT_EQ(read_as("enum(a, b)", "It is a trap"), "fault");
   EXPECT_EQ(read_as("enum(a, b)", "The answer is B."), R"("b")");
 }
@@ -350,6 +362,10 @@ TEST(CoerceLabels, ADeniedLabelIsNoAnswer) {
   EXPECT_EQ(read("I have not seen this before, it is spam"), R"("spam")");
   EXPECT_EQ(read("This is not legitimate but spam"), R"("spam")");
   EXPECT_EQ(read("No doubt spam"), R"("spam")");
+  EXPECT_EQ(read("There is no sign of spam"), "fault");
+  EXPECT_EQ(read("It is not only spam but fraud"), R"("spam")");
+  EXPECT_EQ(read("Spam - the sender does not hide that it is not ham"), R"("spam")");
+  EXPECT_EQ(read("The sender does not understand spam"), R"("spam")");
   EXPECT_EQ(read_as("enum(spam, not spam)", "This is not spam."), R"("not spam")");
   EXPECT_EQ(read_as("enum(toxic, non-toxic)", "non-toxic"), R"("non-toxic")");
   EXPECT_EQ(read_as("enum(toxic, non-toxic)", "The text is non-toxic."), R"("non-toxic")");
@@ -366,6 +382,9 @@ TEST(CoerceLabels, ADigitIsNoPartOfAnotherNumber) {
   EXPECT_EQ(read("Rating—4, because it is good"), R"("4")");
   EXPECT_EQ(read("I rate it 4.0."), R"("4")");
   EXPECT_EQ(read("3-5"), "fault");
+  EXPECT_EQ(read("5/5"), R"("5")");
+  EXPECT_EQ(read("Rating: 5/5"), R"("5")");
+  EXPECT_EQ(read("1/5"), "fault");
   EXPECT_EQ(read_as("enum(0, 1, 2)", "-1"), "fault");
   EXPECT_EQ(read_as("enum(0, 1)", "1.0"), R"("1")");
   EXPECT_EQ(read_as("enum(-1, 0, 1)", "It is -1."), R"("-1")");
@@ -385,6 +404,10 @@ TEST(CoerceBooleans, TheFirstWordCountsOnlyWhereItAnswers) {
   EXPECT_EQ(read("True because no one objects"), "true");
   EXPECT_EQ(read("Yes I think it is true"), "true");
   EXPECT_EQ(read("This is not really true"), "fault");
+  EXPECT_EQ(read("Yes (no issues found)"), "true");
+  EXPECT_EQ(read("Correct (the text says so)"), "true");
+  EXPECT_EQ(read("No this is not true"), "false");
+  EXPECT_EQ(read("Yes there are no errors"), "true");
 }
 
 }  // namespace

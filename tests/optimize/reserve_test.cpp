@@ -111,6 +111,18 @@ TEST(Reserve, BootstrappingLeavesEnoughToMeasureWhatThereIs) {
   }
 }
 
+TEST(Reserve, WhereItLeavesNoRunOfTheTeacherTheProgramStays) {
+  const PlantedTask planted = planted_task(1000, 100);
+  const ScriptedLm lm(planted.script);
+  SearchOptions options;
+  options.budget.lm_calls = 200;  // the baseline, and one candidate
+  const auto optimizer =
+      make_optimizer("bootstrap_few_shot", Value::object({{"max_labeled", 0}})).value();
+  const Result<Optimized> done = optimize(planted.student, planted.task, lm, *optimizer, options);
+  ASSERT_TRUE(done) << done.error().text();
+  EXPECT_EQ(done->best.origin, "baseline");
+}
+
 TEST(Reserve, BootstrappingGoesOnWhereNothingCanBeMeasuredAnyway) {
   const PlantedTask planted = planted_task(1000, 100);
   const ScriptedLm lm(planted.script);

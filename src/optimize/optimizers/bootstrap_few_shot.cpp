@@ -20,6 +20,14 @@ class BootstrapFewShot final : public Optimizer {
     Rng rng = search.rng("bootstrap_few_shot");
     const BootstrapOptions options = keep_measurement(search, options_);
     const DemoSets sets = keep_tunable(bootstrap(search, search.train(), options, rng), *paths);
+    const bool is_cut =
+        search.done() ||
+        (options.kept_calls && affordable_teacher_runs(search, 1, *options.kept_calls) == 0);
+    if (sets.empty() && is_cut) {
+      search.notice(
+          "the budget does not reach for the teacher's runs and for measuring their demos");
+      return {};
+    }
     if (sets.empty())
       return bad_request("bootstrap_few_shot",
                          "no run of the teacher succeeded and no example fits");
