@@ -239,15 +239,18 @@ void add_models(CLI::App& root, ModelsFlags& flags) {
   CLI::App* app = root.add_subcommand("models", "List, fetch and tune local models");
   app->footer(kModelsExamples);
   app->require_subcommand(1);
-  const auto action = [&](const char* name, const char* help, ModelsAction value, bool named) {
+  const char* const known = "A name of `hone models list`";
+  const auto action = [&](const char* name, const char* help, ModelsAction value,
+                          const char* which) {
     CLI::App* sub = app->add_subcommand(name, help);
-    if (named) sub->add_option("NAME", flags.name, "A name of `hone models list`")->required();
+    if (which) sub->add_option("NAME", flags.name, which)->required();
     sub->callback([&flags, value] { flags.action = value; });
   };
-  action("list", "Models that can be pulled, and which are here", ModelsAction::list, false);
-  action("pull", "Fetch a model, check it and prepare it", ModelsAction::pull, true);
-  action("path", "Print the file of a pulled model", ModelsAction::path, true);
-  action("tune", "Measure the fastest engine settings on this machine", ModelsAction::tune, true);
+  action("list", "Models that can be pulled, and which are here", ModelsAction::list, nullptr);
+  action("pull", "Fetch a model, check it and prepare it", ModelsAction::pull, known);
+  action("path", "Print the file of a pulled model", ModelsAction::path, known);
+  action("tune", "Measure the fastest engine settings on this machine", ModelsAction::tune,
+         "A name of `hone models list`, or gguf:PATH");
 }
 
 void add_space(CLI::App& root, SpaceFlags& flags) {

@@ -325,7 +325,7 @@ bool begins_with_list(std::string_view text, bool of_numbers) {
   const LeadingJson leading = read_leading_json(text);
   const std::string_view rest = text.substr(leading.end);
   const std::size_t line_end = std::min(rest.find('\n'), rest.size());
-  if (trim(rest.substr(line_end)).starts_with('[')) return false;
+  if (leading.value.size() < 2 && trim(rest.substr(line_end)).starts_with('[')) return false;
   const std::string_view behind = trim(rest.substr(0, line_end));
   if (behind.find_first_not_of(".,;:!?*'\"`)}") == std::string_view::npos) return true;
   // What is plainly JSON may have a remark behind it; split at commas, its items would keep the

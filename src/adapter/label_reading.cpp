@@ -149,12 +149,16 @@ std::string_view lower_word_behind(std::string_view text, std::size_t end) {
   return text.substr(next, stop - next);
 }
 
-// Whether a capital letter begins the word that stands right before: "Stage I disease".
-bool follows_capital(std::string_view text, std::size_t at) {
-  const std::size_t last = text.substr(0, at).find_last_not_of(" \t");
+// Whether the word right before makes a letter a name: "option a", "Stage I".
+bool follows_kind(std::string_view text, std::size_t at) {
+  constexpr std::array<std::string_view, 12> kKinds = {
+      "option", "choice", "response", "assistant", "candidate", "type",
+      "stage",  "class",  "grade",    "phase",     "category",  "group"};
+  const std::size_t last = text.substr(0, at).find_last_not_of(" \t\"'`*_");
   if (last == std::string_view::npos || !word_before(text, last + 1)) return false;
   const std::size_t begin = word_begin_before(text, last + 1);
-  return text[begin] >= 'A' && text[begin] <= 'Z';
+  const std::string word = to_lower(text.substr(begin, last + 1 - begin));
+  return std::find(kKinds.begin(), kKinds.end(), word) != kKinds.end();
 }
 
 // Whether a letter that stands by itself names a choice. It may be the pronoun of "I think" or
@@ -172,11 +176,10 @@ Mention letter_mention(std::string_view text, std::size_t at) {
     if (is_apostrophe(code_at(text, before)) && word_before(text, before)) return Mention::none;
   }
   const bool article = letter == 'A' || letter == 'a';
-  if (!article && !pronoun) return Mention::name;
+  if ((!article && !pronoun) || follows_kind(text, at)) return Mention::name;
   const std::string_view word = lower_word_behind(text, end);
   if (word.empty() || follows_name(word)) return Mention::name;
-  if (pronoun) return letter == 'I' && follows_capital(text, at) ? Mention::name : Mention::none;
-  if (letter == 'a') return Mention::none;
+  if (pronoun || letter == 'a') return Mention::none;
   // An article is upper-case only where a sentence begins: "Option A fits better than option B".
   const std::size_t last = text.substr(0, at).find_last_not_of(" \t");
   const bool begins =
@@ -196,14 +199,20 @@ Mention mention_of(std::string_view text, std::size_t at, std::string_view label
   const std::size_t end = at + label.size();
   if (word_before(text, at) && word_after(label, 0)) return Mention::none;
   if (word_after(text, end) && word_before(label, label.size())) return Mention::none;
-  if (is_digit(label.front()) && number_goes_on_before(text, at)) return Mention::none;
+  // A number that is no label leaves others in doubt: "4.5 out of 5".
+  if (is_digit(label.front()) && number_goes_on_before(text, at)) {
+    const bool is_read = label.find_first_not_of('0') == std::string_view::npos ||
+                         text.substr(0, at).ends_with(std::string(label) + "/");
+    return is_read ? Mention::none : Mention::doubtful;
+  }
   if (is_digit(label.back()) && number_goes_on_after(text, end) && !is_of_itself(text, end, label))
-    return Mention::none;
+    return Mention::doubtful;
   const bool letter = label.size() == 1 && is_ascii_word(label[0]) && !is_digit(label[0]);
   if (!letter) return Mention::name;
   // "b" may be called B and B "b", but "a" and "i" are hardly ever A and I, except as "a)".
   const bool bracket = end < text.size() && text[end] == ')';
-  const bool fits = text[at] == label[0] || bracket || (text[at] != 'a' && text[at] != 'i');
+  const bool fits = text[at] == label[0] || bracket || (text[at] != 'a' && text[at] != 'i') ||
+                    follows_kind(text, at);
   return fits ? letter_mention(text, at) : Mention::none;
 }
 
@@ -338,10 +347,25 @@ std::string squash(std::string_view text) {
 namespace {
 
 // The beginning of a line, which an explanation follows: "Billing - the customer says no more".
-std::string_view head_of(std::string_view line) {
+// Empty where it begins a longer label, or a range of labels ("low - medium").
+std::string_view head_of(std::string_view line, const std::vector<std::string>& labels) {
   std::size_t end = line.size();
-  for (const std::string_view mark : {" - ", " \xE2\x80\x93 ", " \xE2\x80\x94 ", " (", ". "})
-    end = std::min(end, line.find(mark));
+  std::size_t rest = end;
+  for (const std::string_view mark : {" - ", " \xE2\x80\x93 ", " \xE2\x80\x94 ", " (", ". "}) {
+    const std::size_t at = line.find(mark);
+    if (at >= end) continue;
+    end = at;
+    rest = at + mark.size();
+  }
+  const std::string lower = to_lower(line);
+  for (const std::string& label : labels) {
+    const std::string other = to_lower(label);
+    const std::size_t at = lower.find(other);
+    if (at < end && at + other.size() > end) return {};
+    if (lower.compare(rest, other.size(), other) == 0 &&
+        mention_of(line, rest, label) == Mention::name)
+      return {};
+  }
   return line.substr(0, end);
 }
 
@@ -362,7 +386,7 @@ std::optional<std::size_t> find_label(std::string_view text,
     return index;
   const std::string_view line = first_line(whole);
   for (const std::string_view part :
-       {strip_marks(whole), strip_marks(line), strip_marks(head_of(line))}) {
+       {strip_marks(whole), strip_marks(line), strip_marks(head_of(line, labels))}) {
     if (part.empty()) continue;
     if (const auto index = find([&](const std::string& label) { return label == part; }))
       return index;
@@ -386,6 +410,11 @@ std::optional<bool> find_truth(std::string_view text) {
   if (const auto truth = leading_truth(line, ":")) return truth;
   const NamedLabels named = labels_within(text, {"true", "false", "yes", "no"});
   if (named.denied || named.indices.empty()) return std::nullopt;
+  const auto names = [&](std::size_t index) {
+    return std::find(named.indices.begin(), named.indices.end(), index) != named.indices.end();
+  };
+  // "No" is no answer in "there is no sign that this is false".
+  if (names(1) && names(3) && !to_lower(line).starts_with("no ")) return std::nullopt;
   const auto says_true = [](std::size_t index) { return index % 2 == 0; };
   const bool truth = says_true(named.indices.front());
   const bool agreed = std::all_of(named.indices.begin(), named.indices.end(),

@@ -167,6 +167,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"list[str]", "['a'] - as it is named", R"(["a"])"},
         Case{"list[str]", "[\"a\", \"b\"]\n\n[1] Smith", R"(["a", "b"])"},
         Case{"list[str]", "[] (nothing is named)", "[]"},
+        Case{"list[int]", "[3, 7]\n\n[1] Smith 2020", "[3, 7]"},
         Case{"list[int]", "[3] because it is the third", "[3]"},
         Case{"list[str]", "[a, b", R"(["a", "b"])"},
         Case{"list[{n: int}]", "[{n: 1}] is all", R"([{"n": 1}])"}));
@@ -347,6 +348,8 @@ TEST(CoerceLabels, ALetterIsNoArticleOrPronoun) {
   EXPECT_EQ(read_as("enum(I, II, III)", "I'd say III"), R"("III")");
   EXPECT_EQ(read_as("enum(I, II, III)", "It is I."), R"("I")");
   EXPECT_EQ(read_as("enum(I, II, III)", "Stage I disease"), R"("I")");
+  EXPECT_EQ(read_as("enum(I, II)", "This is a type I error, not a type II error."), "fault");
+  EXPECT_EQ(read_as("enum(A, B)", "Response a is better than response b."), "fault");
   EXPECT_EQ(read_as("enum(a, b)", "It is a trap"), "fault");
   EXPECT_EQ(read_as("enum(a, b)", "The answer is B."), R"("b")");
 }
@@ -366,6 +369,9 @@ TEST(CoerceLabels, ADeniedLabelIsNoAnswer) {
   EXPECT_EQ(read("It is not only spam but fraud"), R"("spam")");
   EXPECT_EQ(read("Spam - the sender does not hide that it is not ham"), R"("spam")");
   EXPECT_EQ(read("The sender does not understand spam"), R"("spam")");
+  EXPECT_EQ(read_as("enum(low, medium, high)", "Low - Medium"), "fault");
+  EXPECT_EQ(read_as("enum(billing, billing - refund)", "Billing - refund: it came twice"),
+            R"("billing - refund")");
   EXPECT_EQ(read_as("enum(spam, not spam)", "This is not spam."), R"("not spam")");
   EXPECT_EQ(read_as("enum(toxic, non-toxic)", "non-toxic"), R"("non-toxic")");
   EXPECT_EQ(read_as("enum(toxic, non-toxic)", "The text is non-toxic."), R"("non-toxic")");
@@ -385,6 +391,8 @@ TEST(CoerceLabels, ADigitIsNoPartOfAnotherNumber) {
   EXPECT_EQ(read("5/5"), R"("5")");
   EXPECT_EQ(read("Rating: 5/5"), R"("5")");
   EXPECT_EQ(read("1/5"), "fault");
+  EXPECT_EQ(read("4.5 out of 5"), "fault");
+  EXPECT_EQ(read("3 - 4"), "fault");
   EXPECT_EQ(read_as("enum(0, 1, 2)", "-1"), "fault");
   EXPECT_EQ(read_as("enum(0, 1)", "1.0"), R"("1")");
   EXPECT_EQ(read_as("enum(-1, 0, 1)", "It is -1."), R"("-1")");
@@ -408,6 +416,7 @@ TEST(CoerceBooleans, TheFirstWordCountsOnlyWhereItAnswers) {
   EXPECT_EQ(read("Correct (the text says so)"), "true");
   EXPECT_EQ(read("No this is not true"), "false");
   EXPECT_EQ(read("Yes there are no errors"), "true");
+  EXPECT_EQ(read("There is no evidence that the claim is false."), "fault");
 }
 
 }  // namespace

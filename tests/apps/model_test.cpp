@@ -51,7 +51,7 @@ class CommandModelTest : public testing::Test {
 // One search serves all that can be seen of it: with a model each takes long.
 TEST_F(CommandModelTest, SameSeedGivesTheSameBytesWithOneAndEightThreads) {
   const Words small = {
-      "--limit",      "train=20,val=12,test=24", "--candidates", "2", "--seed", "7", "--option",
+      "--limit",      "train=20,val=12,test=12", "--candidates", "2", "--seed", "7", "--option",
       "max_labeled=6"};
   Words one = tickets("one.hone.json", small);
   one.insert(one.end(), {"--threads", "1"});
@@ -77,7 +77,7 @@ TEST_F(CommandModelTest, SameSeedGivesTheSameBytesWithOneAndEightThreads) {
 
   const Finished evaluated =
       run_hone({"eval", (folder_ / "one.hone.json").string(), "--data",
-                std::string(HONE_SOURCE_DIR) + "/examples/tickets/test.jsonl", "--limit", "test=24",
+                std::string(HONE_SOURCE_DIR) + "/examples/tickets/test.jsonl", "--limit", "test=12",
                 "--quiet", "--json"});
   ASSERT_EQ(evaluated.code, 0) << evaluated.err;
   const Value report = Value::parse_json(first.out).value();
