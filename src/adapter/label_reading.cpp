@@ -35,6 +35,11 @@ bool is_telling_sign(char sign, char left, char right) {
   }
 }
 
+template <std::size_t N>
+bool is_one_of(std::string_view word, const std::array<std::string_view, N>& words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 bool is_apostrophe(std::uint32_t code) {
   return code == '\'' || code == 0x2019;
 }
@@ -70,8 +75,7 @@ std::size_t word_begin_before(std::string_view text, std::size_t end) {
 
 bool is_denial(std::string_view word) {
   constexpr std::array<std::string_view, 5> kDenials = {"not", "never", "no", "neither", "cannot"};
-  return std::find(kDenials.begin(), kDenials.end(), word) != kDenials.end() ||
-         word.ends_with("n't") || word.ends_with("n\xE2\x80\x99t");
+  return is_one_of(word, kDenials) || word.ends_with("n't") || word.ends_with("n\xE2\x80\x99t");
 }
 
 // Words that may stand between a denial and what it denies: "not really a bug", "no sign of spam".
@@ -82,10 +86,7 @@ bool carries_denial(std::string_view word) {
       "that", "such", "about", "at",         "to",   "related", "called",  "be",
       "been", "of",   "kind",  "considered", "all",  "sign",    "evidence"};
   constexpr std::array<std::string_view, 3> kAffirming = {"only", "merely", "simply"};
-  const auto among = [&](const auto& words) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-  };
-  return among(kWords) || (word.ends_with("ly") && !among(kAffirming));
+  return is_one_of(word, kWords) || (word.ends_with("ly") && !is_one_of(word, kAffirming));
 }
 
 // Where the word begins that denies what begins at a byte of a lower-case text; npos when none
@@ -137,7 +138,7 @@ bool follows_name(std::string_view word) {
                                                        "not", "over", "than",    "as",    "would"};
   const bool verb =
       word.size() > 1 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us");
-  return verb || std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+  return verb || is_one_of(word, kWords);
 }
 
 // The word of lower-case letters behind blanks; empty when something else is there.
@@ -158,7 +159,7 @@ bool follows_kind(std::string_view text, std::size_t at) {
   if (last == std::string_view::npos || !word_before(text, last + 1)) return false;
   const std::size_t begin = word_begin_before(text, last + 1);
   const std::string word = to_lower(text.substr(begin, last + 1 - begin));
-  return std::find(kKinds.begin(), kKinds.end(), word) != kKinds.end();
+  return is_one_of(word, kKinds);
 }
 
 // Whether a letter that stands by itself names a choice. It may be the pronoun of "I think" or
@@ -268,8 +269,8 @@ std::optional<bool> read_truth(std::string_view text) {
   static constexpr std::array<std::string_view, 7> kFalse = {"false", "no",  "0",        "n",
                                                              "f",     "off", "incorrect"};
   const std::string word = to_lower(strip_marks(text));
-  if (std::find(kTrue.begin(), kTrue.end(), word) != kTrue.end()) return true;
-  if (std::find(kFalse.begin(), kFalse.end(), word) != kFalse.end()) return false;
+  if (is_one_of(word, kTrue)) return true;
+  if (is_one_of(word, kFalse)) return false;
   return std::nullopt;
 }
 
@@ -277,7 +278,7 @@ std::optional<bool> read_truth(std::string_view text) {
 bool is_answer(std::string_view lower) {
   constexpr std::array<std::string_view, 6> kAnswers = {"true", "false",   "yes",
                                                         "no",   "correct", "incorrect"};
-  return std::find(kAnswers.begin(), kAnswers.end(), lower) != kAnswers.end();
+  return is_one_of(lower, kAnswers);
 }
 
 // Whether an answer can end where the first word of a line does: before one of `stops`, a dash or
@@ -296,7 +297,7 @@ bool answer_ends(std::string_view line, std::size_t end, std::string_view stops)
   std::size_t stop = at;
   while (word_after(line, stop)) stop = character_end(line, stop);
   const std::string word = to_lower(line.substr(at, stop - at));
-  return std::find(kReasons.begin(), kReasons.end(), word) != kReasons.end();
+  return is_one_of(word, kReasons);
 }
 
 // What the first word of a line says where it is an answer by itself ("Yes, because …").
